@@ -1,0 +1,377 @@
+"""The journal: the durable, append-only file of one reviewer's decisions for one store.
+
+A folder (0700) of segments `000001.jsonl`, … (0600), of which only the newest grows, a `lock`, and the `device` id
+under which the lines are sent. `journal_line` has the format of a line. `append` returns when the line is on the disk,
+and not before. Lines are never taken out; payloads are, by `erase`.
+
+All methods may be called from any thread; they take turns, and may wait for the disk. `head` waits for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from earmark.queue import files, journal_erase, journal_fork
+from earmark.queue.decision import Decision, Draft
+from earmark.queue.journal_erase import Remains, SetAside
+from earmark.queue.journal_errors import EntryRefused, JournalBusy, JournalCorrupt, JournalError, NotSaved, reason_of
+from earmark.queue.journal_line import Entry, Erasure, Reason, Unfit, chain_in, decode, encode, erased
+from earmark.queue.journal_lock import locked, take_lock
+from earmark.queue.journal_segments import Segment, drafts_of, entries_in, latest_of, load, segment_path
+from earmark.queue.stamp import new_id, told_time
+from earmark.queue.store.interface import Head, Quarantined
+
+__all__ = [
+    "Appended",
+    "EntryRefused",
+    "Journal",
+    "JournalBusy",
+    "JournalCorrupt",
+    "JournalError",
+    "NotSaved",
+    "SetAside",
+    "locked",
+]
+
+_DRAFT = b'{"v":1,"kind":"draft",'
+_DISK_FULL = "the disk is full: make room on it (ENOSPC)"
+
+
+class Appended(NamedTuple):
+    """Where a line stands: its number and chain."""
+
+    seq: int
+    chain: str
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(f"the journal cannot be read: {reason_of(error)}") from error
+
+
+def utc_today() -> date:
+    return datetime.now(UTC).date()
+
+
+class Journal:
+    """An open journal of `reviewer`.
+
+    `device` is the id under which lines are sent; `recovered` says in words what the opening mended, "" for nothing.
+    """
+
+    def __init__(self, folder: Path, reviewer: str, app: str, segment_bytes: int, today: Callable[[], date]) -> None:
+        """Use `Journal.open`."""
+        self.folder = folder
+        self.reviewer = reviewer
+        self.device = ""
+        self.recovered = ""
+        self._app = app
+        self._segment_bytes = segment_bytes
+        self._today = today
+        self._turn = threading.RLock()
+        self._lock: int | None = None
+        self._fd: int | None = None
+        self._segments: list[Segment] = []
+        self._head = Head()
+        self._day = ""
+        self._trouble: str | None = "the journal is closed"
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        reviewer: str,
+        *,
+        app: str,
+        segment_bytes: int = 16 << 20,
+        today: Callable[[], date] = utc_today,
+    ) -> Journal:
+        """Open the journal in `folder`, made when it is not there, and mend what was cut off.
+
+        `app` is this program's version, `segment_bytes` the size at which a new segment begins (one begins with each
+        new `today` as well). Raises `JournalBusy` when another process has it open, `JournalCorrupt`, or
+        `JournalError`.
+        """
+        journal = cls(folder, reviewer, app, segment_bytes, today)
+        try:
+            files.make_folder(folder)
+            journal._lock = take_lock(folder)
+            journal._load()
+        except OSError as error:
+            journal.close()
+            raise JournalError(f"the journal in {folder} cannot be opened: {reason_of(error)}") from error
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def reopen(self) -> None:
+        """Open again after a failure: read back what really is on the disk, and mend it. Raises as `open` does."""
+        with self._turn:
+            if self._lock is None:
+                raise JournalError("the journal is closed")
+            self._stop("the journal could not be opened again")
+            try:
+                self._load()
+            except OSError as error:
+                self._stop(reason_of(error))
+                raise JournalError(f"the journal in {self.folder} cannot be opened: {reason_of(error)}") from error
+            except JournalError as error:
+                self._stop(str(error))
+                raise
+
+    def close(self) -> None:
+        """Let go of the files and the lock. Closing twice does nothing."""
+        with self._turn:
+            self._stop("the journal is closed")
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def head(self) -> Head:
+        """Number and chain of the last line that is on the disk."""
+        return self._head
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def append(self, entry: Decision | Draft) -> Appended:
+        """Write one line; when this returns, it is on the disk.
+
+        Raises `EntryRefused` for an entry that cannot be written as it is (another reviewer's, a text with a NUL, with
+        half a surrogate pair, or above 100 kB). Raises `NotSaved` when the disk refuses: what was written is cut off
+        again, and everything else is refused until `reopen`. After a critical mark, call `erase` for its clip.
+        """
+        with self._turn:
+            if entry.reviewer != self.reviewer:
+                raise EntryRefused("not saved: this journal is another reviewer's")
+            return self._append(entry)
+
+    def erase(self, clip: str, reason: str) -> int:
+        """Erase every payload of `clip` (decisions, drafts, torn tails, quarantine notes); says how many lines lost
+        theirs.
+
+        `reason` is `critical`, `withdrawal` or `retention`. When there is nothing to erase, nothing is written. Once
+        the erasure line is on the disk, an erasure that is cut off is finished by the next opening. Raises `NotSaved`.
+        """
+        with self._turn:
+            try:
+                everything = {clip: self._head.seq + 1}
+                found = any(journal_erase.without(segment.read(), everything)[1] for segment in self._segments)
+                if not found and not journal_erase.in_scraps(self.folder, everything, unclear=True):
+                    return 0
+            except OSError as error:
+                raise self._failed(error, "nothing was erased") from error
+            at = self._append(self._erasure(clip, Reason(reason)))
+            return self._expunge({clip: at.seq}, {clip})
+
+    def _erasure(self, clip: str, reason: Reason) -> Erasure:
+        return Erasure(id=new_id(), at=told_time(), reviewer=self.reviewer, clip=clip, reason=reason)
+
+    def _append(self, entry: Decision | Draft | Erasure) -> Appended:
+        if self._trouble is not None:
+            raise NotSaved(f"not saved: {self._trouble}")
+        seq = self._head.seq + 1
+        salt = secrets.token_hex(16)
+        try:
+            line = encode(entry, device=self.device, seq=seq, app=self._app, previous=self._head.chain, salt=salt)
+        except Unfit as unfit:
+            raise EntryRefused(f"not saved: {unfit}") from None
+        try:
+            self._rotate_if_due(len(line))
+            if self._fd is None:
+                raise NotSaved("not saved: the journal is closed")
+            written = os.write(self._fd, line)
+            if written == len(line):
+                files.sync(self._fd)
+        except OSError as error:
+            self._cut_back()
+            raise self._failed(error, "not saved") from error
+        if written != len(line):
+            self._cut_back()
+            self._stop(_DISK_FULL)
+            raise NotSaved(f"not saved: {_DISK_FULL}")
+        self._segments[-1].add(len(line))
+        self._head = Head(seq, chain_in(line))
+        return Appended(seq, self._head.chain)
+
+    def _rotate_if_due(self, length: int) -> None:
+        newest = self._segments[-1]
+        today = self._today().isoformat()
+        if newest.size and (self._day != today or newest.size + length > self._segment_bytes):
+            self._begin(int(newest.path.stem) + 1)
+        self._day = today
+
+    def _begin(self, number: int) -> None:
+        path = segment_path(self.folder, number)
+        fd = files.open_append(path)
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd = fd
+        self._segments.append(Segment(path, self._head.seq + 1))
+
+    def _cut_back(self) -> None:
+        # After a failed sync nobody knows what is on the disk, and a second sync would not tell. If this fails as well,
+        # the next opening reads back what there is.
+        if self._fd is not None:
+            try:
+                os.ftruncate(self._fd, self._segments[-1].size)
+            except OSError:
+                return
+
+    def _failed(self, error: OSError, what: str) -> NotSaved:
+        self._stop(reason_of(error))
+        return NotSaved(f"{what}: {reason_of(error)}")
+
+    def _stop(self, trouble: str) -> None:
+        self._trouble = trouble
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _expunge(self, due: dict[str, int], gone: set[str]) -> int:
+        if self._fd is not None:  # the newest segment may be replaced
+            os.close(self._fd)
+            self._fd = None
+        try:
+            count = sum(journal_erase.expunge(segment, due) for segment in self._segments) if due else 0
+            journal_erase.clear_scraps(self.folder, gone, unclear=bool(due))
+            self._fd = files.open_append(self._segments[-1].path)
+        except OSError as error:
+            raise self._failed(error, "an erasure could not be finished; the next opening tries again") from error
+        return count
+
+    # -- opening -----------------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        recovered: list[str] = []
+        if journal_fork.finish(self.folder):
+            recovered.append("the journal goes on under a new device id, with every line kept")
+        for stray in self.folder.glob("*.tmp"):
+            files.remove(stray)
+        remains = Remains()
+        loaded = load(self.folder, remains.see)
+        if loaded.last and loaded.last.reviewer != self.reviewer:
+            raise JournalError(f"the journal in {self.folder} is another reviewer's: {loaded.last.reviewer!r}")
+        self._segments = loaded.segments
+        self._head = loaded.head
+        self.device = self._settle_device(loaded.last.device if loaded.last else None)
+        if self._segments:
+            self._fd = files.open_append(self._segments[-1].path)
+            # Lines whose writer was killed between write and sync are read here: they count from now on.
+            files.sync(self._fd)
+        else:
+            self._begin(1)
+        # An empty newest segment takes the first line, whatever the day.
+        self._day = loaded.last.at[:10] if loaded.last else ""
+        self._trouble = None
+        if remains.due or journal_erase.in_scraps(self.folder, remains.gone, unclear=False):
+            for clip in sorted(remains.unsaid):
+                self._append(self._erasure(clip, Reason.CRITICAL))
+            self._expunge(remains.due, remains.gone)
+            recovered.append("an erasure was cut off, and has been finished")
+        self.recovered = "; ".join([*recovered, *loaded.recovered])
+
+    def _settle_device(self, written: str | None) -> str:
+        """The id in the lines; before the first line the one in the file, or a new one."""
+        path = self.folder / "device"
+        noted = files.read(path).decode("ascii", "replace").strip() if path.exists() else ""
+        device = written or noted or secrets.token_hex(16)
+        if device != noted:
+            files.replace(path, device.encode() + b"\n")
+        return device
+
+    def renew_device(self) -> None:
+        """Go on under a new device id, with every line written anew: the store knows other lines under our numbers.
+
+        Raises `JournalError`; the next opening finishes a change that was cut off once it was decided.
+        """
+        with self._turn:
+            if self._trouble is not None:
+                raise NotSaved(f"not renewed: {self._trouble}")
+            journal_fork.drop(self.folder)
+            try:
+                journal_fork.build(self.folder, secrets.token_hex(16))
+            except OSError as error:
+                journal_fork.drop(self.folder)
+                raise JournalError(f"the journal could not go on as another device: {reason_of(error)}") from error
+            self.reopen()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def lines(self, after: int, *, most: int = 500, most_bytes: int = 1 << 20) -> list[bytes]:
+        """The lines for the store with numbers above `after`, with their line feeds, from one segment: at most `most`,
+        and of `most_bytes` together, but at least one when there is any. A draft's payload never leaves this machine.
+        """
+        with self._turn:
+            for segment in self._segments:
+                if segment.first + len(segment.starts) > after + 1:
+                    with _reading():
+                        part = segment.part(after, most, most_bytes)
+                    return [erased(line) if line.startswith(_DRAFT) else line for line in part]
+            return []
+
+    def chain_at(self, seq: int) -> str | None:
+        """The chain of line `seq` ("" for 0: before the first); None when there is no such line."""
+        if seq == 0:
+            return ""
+        line = self._line(seq)
+        return None if line is None else chain_in(line)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every line, decoded, in order. Raises `JournalCorrupt`."""
+        for segment in list(self._segments):
+            with self._turn, _reading():
+                data = segment.read()
+            yield from entries_in(segment.path.name, data)
+
+    def latest(self) -> dict[str, Entry]:
+        """The last decision on each clip."""
+        return latest_of(self.entries())
+
+    def drafts(self) -> dict[str, str]:
+        """The text left unfinished on each clip. A later decision spends it, and so does an empty draft."""
+        return drafts_of(self.entries())
+
+    def set_aside(self, quarantined: Sequence[Quarantined]) -> None:
+        """Note, durably, which lines the store would not take, and why. Raises `JournalError`."""
+        with self._turn:
+            rows = []
+            for one in quarantined:
+                line = self._line(one.seq)
+                if line is not None:
+                    entry = decode(line)
+                    rows.append(SetAside(one.seq, entry.id, entry.clip, one.reason))
+            try:
+                journal_erase.note_quarantine(self.folder, rows)
+            except OSError as error:
+                raise JournalError(f"what the store set aside could not be noted: {reason_of(error)}") from error
+
+    def quarantine(self) -> tuple[SetAside, ...]:
+        """The lines that the store would not take."""
+        with self._turn, _reading():
+            return journal_erase.quarantine(self.folder)
+
+    def _line(self, seq: int) -> bytes | None:
+        with self._turn, _reading():
+            for segment in self._segments:
+                if segment.first <= seq < segment.first + len(segment.starts):
+                    return segment.part(seq - 1, 1, 0)[0]
+            return None

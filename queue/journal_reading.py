@@ -1,0 +1,67 @@
+"""Reading a journal without opening it: another process may hold its lock and be writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from earmark.queue.decision import Decision, Verdict
+from earmark.queue.journal_erase import SetAside, quarantine
+from earmark.queue.journal_line import Entry, Kind
+from earmark.queue.journal_segments import entries
+
+__all__ = ["Standing", "decision_of", "read_entries", "read_quarantine", "standing"]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a journal stands: its device id (empty when there is no journal), its last number, and how many clips it decides."""
+
+    device: str = ""
+    seq: int = 0
+    decided: int = 0
+
+
+def standing(folder: Path) -> Standing:
+    """How the journal in `folder` stands; one that is not there has nothing. Raises `JournalCorrupt`, `OSError`."""
+    if not folder.is_dir():
+        return Standing()
+    device, seq = "", 0
+    open_: dict[str, bool] = {}
+    for entry in entries(folder):
+        device, seq = entry.device, entry.seq
+        if entry.kind is Kind.DECISION:
+            open_[entry.clip] = entry.verdict is Verdict.RETRACTED
+    return Standing(device, seq, sum(not taken_back for taken_back in open_.values()))
+
+
+def read_entries(folder: Path) -> Iterator[Entry]:
+    """Every line, decoded, in order. Raises `JournalCorrupt`, `OSError`."""
+    return entries(folder)
+
+
+def decision_of(entry: Entry) -> Decision:
+    """The decision that a line records, without the machine text, of which only a hash was kept. Raises ValueError for another kind."""
+    if entry.verdict is None:
+        raise ValueError(f"line {entry.seq} is no decision")
+    return Decision(
+        id=entry.id,
+        at=entry.at,
+        reviewer=entry.reviewer,
+        clip=entry.clip,
+        verdict=entry.verdict,
+        lease=entry.lease,
+        revision=entry.revision,
+        text=entry.text,
+        heard=entry.heard,
+        plays=entry.plays,
+        seconds=entry.seconds,
+        keys=entry.keys,
+        pressed=entry.pressed,
+    )
+
+
+def read_quarantine(folder: Path) -> tuple[SetAside, ...]:
+    """The lines that the store would not take. Raises `OSError`."""
+    return quarantine(folder)
