@@ -22,6 +22,15 @@ class Refused(StoreError):
     """The store will not: the clip is withdrawn, or not leased to this reviewer."""
 
 
+class Unknown(StoreError):
+    """The store knows none of `clips`; what else was asked has been done."""
+
+    def __init__(self, clips: tuple[str, ...]) -> None:
+        shown = ", ".join(clips[:3]) + (f" and {len(clips) - 3} more" if len(clips) > 3 else "")
+        super().__init__(f"the store has no clip {shown}")
+        self.clips = clips
+
+
 class Head(msgspec.Struct, frozen=True):
     """How far a device's journal has arrived: the last sequence number and the chain value of that line.
 
@@ -59,7 +68,10 @@ class Leased(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How much is in the store, and how much of it this reviewer could review now (open, or leased to them)."""
+    """How much is in the store, and how much of it this reviewer could review now (open, or leased to them).
+
+    `clips` are those not withdrawn; `decided` counts the escalated and critical ones among them too.
+    """
 
     clips: int
     at_hand: int
@@ -70,9 +82,9 @@ class Counts(msgspec.Struct, frozen=True):
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """A clip on its way into the store.
 
-    `audio` is FLAC, one channel, 16 bit. `identity` says which sound this is, whatever the file is called: a digest of the decoded
-    samples with their rate. `subject` is who spoke, in the clear: the store keeps a keyed pseudonym only. `source` is the corpus's own
-    name of the file (with offset and duration where it is a part), for supervisors.
+    `audio` is FLAC, one channel, 16 bit. `identity` says which sound this is, whatever the file is called: a digest of
+    the decoded samples with their rate. `subject` is who spoke, in the clear: the store keeps a keyed pseudonym only.
+    `source` is the corpus's own name of the file (with offset and duration where it is a part), for supervisors.
     """
 
     identity: bytes
@@ -114,22 +126,39 @@ class ReviewStore(Protocol):
     def head(self, device: str) -> Head: ...
 
     def push(self, device: str, reviewer: str, lines: Sequence[bytes]) -> Pushed:
-        """Take journal lines (with their line feeds), in order. Lines that have arrived before change nothing."""
+        """Take journal lines (with their line feeds), in order. Lines that have arrived before change nothing.
+
+        Where lines are missing before the first, nothing is taken: go on at the returned head. Raises `StoreError` when
+        the lines do not follow from each other, `Refused` when the device's journal is another reviewer's.
+        """
         ...
 
     def withdrawn(self, after: int = 0) -> tuple[int, tuple[str, ...]]:
-        """The ids of clips withdrawn since epoch `after`, and the epoch now."""
+        """The epoch now, and the ids of the clips withdrawn since epoch `after` (all of them where that is not yet)."""
         ...
 
-    def lease(
-        self, reviewer: str, count: int, *, lang: str | None = None, first: Sequence[str] = ()
-    ) -> list[Leased]:
-        """Up to `count` open clips for this reviewer and nobody else; those named in `first` before the others."""
+    def lease(self, reviewer: str, count: int, *, lang: str | None = None, first: Sequence[str] = ()) -> list[Leased]:
+        """Up to `count` clips for this reviewer and nobody else; those named in `first` before the others.
+
+        `count` includes the clips still leased to the reviewer, which are handed out again, undecided ones only, before
+        any new one. So a program that was killed gets its clips back, and to get more one asks for more than one has.
+        """
         ...
 
-    def renew(self, reviewer: str, clips: Sequence[str]) -> None: ...
+    def reopen(self, reviewer: str, clips: Sequence[str]) -> list[Leased]:
+        """Lease clips again that this reviewer decided, to be heard and revised; those that cannot be had are left out.
 
-    def release(self, reviewer: str, clips: Sequence[str]) -> None: ...
+        Left out are clips withdrawn, marked critical, held by somebody else, or decided last by somebody else.
+        """
+        ...
+
+    def renew(self, reviewer: str, clips: Sequence[str]) -> None:
+        """Prolong leases from now on. Clips that went to somebody else meanwhile are passed over."""
+        ...
+
+    def release(self, reviewer: str, clips: Sequence[str]) -> None:
+        """Give leases back; decided clips stay decided, and can no longer be heard."""
+        ...
 
     def audio(self, reviewer: str, clip: str) -> bytes:
         """The clip's sound as FLAC, decrypted. Raises `Refused` when it is withdrawn or not leased to the reviewer."""
@@ -144,16 +173,33 @@ class Store(ReviewStore, Protocol):
     """What a supervisor may ask as well."""
 
     def add(self, clips: Iterable[Incoming]) -> Iterator[str]:
-        """Take clips in, durably, in transactions of bounded size; yields for each `added`, `known`, `other text` or `withdrawn`."""
+        """Take clips in, durably, in transactions of bounded size; yields an outcome for each, in order.
+
+        `added`; `known` (the same sound and hypothesis: nothing changes); `other text` (the same sound with another
+        hypothesis: the first stays); `withdrawn` (the clip or its subject is: refused).
+        """
         ...
 
-    def withdraw(self, clips: Sequence[str]) -> int: ...
+    def withdraw(self, clips: Sequence[str]) -> int:
+        """Erase clips for good, by their ids; says how many were not withdrawn before.
 
-    def withdraw_subject(self, subject: str) -> int: ...
+        Raises `Unknown` for ids that the store does not have, after withdrawing the others.
+        """
+        ...
+
+    def withdraw_subject(self, subject: str) -> int:
+        """Erase all clips of a person and refuse any later one; says how many clips there were."""
+        ...
 
     def results(
         self, verdicts: frozenset[str] | None = None, *, every_revision: bool = False, source: bool = False
-    ) -> Iterator[Result]: ...
+    ) -> Iterator[Result]:
+        """Each reviewer's latest decision on each clip, of the given verdicts (default accepted and corrected).
+
+        `every_revision` gives every decision that still has a payload instead (of all verdicts by default), `source`
+        fills in the corpus's own names. Nothing of a withdrawn clip comes out, and of a critical one only the mark.
+        """
+        ...
 
     def purge(self, now: float | None = None) -> int:
         """Destroy the keys and texts of critical clips whose hold is over; says how many."""

@@ -1,0 +1,231 @@
+"""Journal lines into an SQLite store: cursor, chain, quarantine, and what each line does to its clip.
+
+The order of the journal is kept: whether a line is taken, set aside or ignored, the cursor passes it, once. The cursor
+with the chain at it is also what tells a journal that went another way under the same numbers (a fork).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from earmark.queue.decision import Verdict
+from earmark.queue.journal_line import BadLine, Entry, Kind, Parts, Reason, chain_of, check_payload, decode, split
+from earmark.queue.store.interface import Head, Pushed, Quarantined, Refused, StoreError
+from earmark.queue.store.sqlite_erase import erase_payloads
+from earmark.queue.store.standing import Standing, standing
+
+_NULL = b"null"
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What a push goes by: the store's time (Unix seconds), how long a lease lasts and a critical clip is held (s)."""
+
+    now: float
+    lease_seconds: float
+    critical_hold: float
+
+
+def head(connection: sqlite3.Connection, device: str) -> Head:
+    """How far the device's journal has arrived."""
+    row = connection.execute("SELECT last_seq, last_chain FROM device WHERE id = ?", (device,)).fetchone()
+    return Head() if row is None else Head(*row)
+
+
+def push(
+    connection: sqlite3.Connection, device: str, reviewer: str, lines: Sequence[bytes], terms: Terms
+) -> tuple[Pushed, bool]:
+    """As `ReviewStore.push`, in a write transaction. Also says whether any payload was erased."""
+    known = connection.execute("SELECT reviewer FROM device WHERE id = ?", (device,)).fetchone()
+    if known is not None and known[0] != reviewer:
+        raise Refused(f"the journal of device {device} belongs to another reviewer")
+    at = head(connection, device)
+    if not lines:
+        return Pushed(at), False
+    parts, entries = _parted(lines), [_decoded(line) for line in lines]
+    first = _first_seq(entries, at.seq + 1)
+    if first > at.seq + 1:
+        return Pushed(at), False
+    old = min(at.seq + 1 - first, len(lines))
+    follows = old > 0 or chain_of(at.chain, parts[0].envelope) == parts[0].chain
+    if at.seq and not (follows and _overlaps(connection, device, first, parts[:old], at)):
+        connection.execute("UPDATE device SET forked_at = coalesce(forked_at, ?) WHERE id = ?", (terms.now, device))
+        return Pushed(at, fork=True), False
+
+    connection.execute("INSERT INTO device (id, reviewer) VALUES (?, ?) ON CONFLICT DO NOTHING", (device, reviewer))
+    intake = _Intake(connection, device, reviewer, terms)
+    chain = at.chain
+    for seq, part, entry in list(zip(range(first, first + len(lines)), parts, entries, strict=True))[old:]:
+        if chain_of(chain, part.envelope) != part.chain:
+            raise StoreError(f"journal line {seq} does not follow from the one before; run 'earmark journal verify'")
+        chain = part.chain
+        intake.take(seq, part, entry)
+    at = Head(max(at.seq, first + len(lines) - 1), chain)
+    connection.execute("UPDATE device SET last_seq = ?, last_chain = ? WHERE id = ?", (at.seq, at.chain, device))
+    return Pushed(at, tuple(intake.quarantined)), intake.erased
+
+
+def _parted(lines: Sequence[bytes]) -> list[Parts]:
+    parts = []
+    for place, line in enumerate(lines, 1):
+        try:
+            parts.append(split(line))
+        except BadLine as reason:
+            raise StoreError(f"line {place} of a push: {reason}; run 'earmark journal verify'") from None
+    return parts
+
+
+def _decoded(line: bytes) -> Entry | BadLine:
+    try:
+        return decode(line)
+    except BadLine as reason:
+        return reason
+
+
+def _first_seq(entries: Sequence[Entry | BadLine], otherwise: int) -> int:
+    for place, entry in enumerate(entries):
+        if isinstance(entry, Entry):
+            if entry.seq <= place:
+                raise StoreError("the journal lines of a push are not numbered; run 'earmark journal verify'")
+            return entry.seq - place
+    return otherwise
+
+
+def _overlaps(connection: sqlite3.Connection, device: str, first: int, old: Sequence[Parts], at: Head) -> bool:
+    """Whether lines that have arrived before are those that arrived: one chain value speaks for all before it."""
+    if not old:
+        return True
+    seq = first + len(old) - 1
+    if seq == at.seq:
+        return old[-1].chain == at.chain
+    row = connection.execute("SELECT chain FROM line WHERE device = ? AND seq = ?", (device, seq)).fetchone()
+    # A line that was set aside left no chain; the cursor's own will be compared before anything is taken.
+    return row is None or bool(row[0] == old[-1].chain)
+
+
+class _Intake:
+    """Takes lines that follow the cursor, one by one."""
+
+    def __init__(self, connection: sqlite3.Connection, device: str, reviewer: str, terms: Terms) -> None:
+        self._connection = connection
+        self._device = device
+        self._reviewer = reviewer
+        self._terms = terms
+        self.quarantined: list[Quarantined] = []
+        self.erased = False
+
+    def take(self, seq: int, parts: Parts, entry: Entry | BadLine) -> None:
+        reason = self._objection(seq, parts, entry)
+        clip = None if isinstance(entry, BadLine) else entry.clip
+        state = None
+        if reason is None and clip is not None:
+            row = self._connection.execute("SELECT state FROM clip WHERE id = ?", (clip,)).fetchone()
+            state, reason = (None, "the store has no such clip") if row is None else (row[0], None)
+        if reason is not None:
+            # An unknown clip's id may be anything, a text too.
+            self._connection.execute(
+                "INSERT INTO quarantine (device, seq, clip, reason) VALUES (?, ?, ?, ?)",
+                (self._device, seq, clip if state is not None else None, reason),
+            )
+            self.quarantined.append(Quarantined(seq, reason))
+        elif isinstance(entry, Entry) and self._insert(seq, parts, entry, state) and state != "withdrawn":
+            self._effects(entry, state)
+
+    def _objection(self, seq: int, parts: Parts, entry: Entry | BadLine) -> str | None:
+        if isinstance(entry, BadLine):
+            return str(entry)
+        if entry.seq != seq:
+            return f"its number is {entry.seq}, its place {seq}"
+        if entry.device != self._device:
+            return "it is another device's"
+        if entry.reviewer != self._reviewer:
+            return "it is another reviewer's"
+        if entry.verdict is Verdict.CRITICAL:
+            return None  # nothing may hold a critical mark back, and its payload is not taken anyway
+        try:
+            check_payload(parts)
+        except BadLine as reason:
+            return str(reason)
+        return None
+
+    def _insert(self, seq: int, parts: Parts, entry: Entry, state: str | None) -> bool:
+        """Keep the line; False when this decision came before from another device (a journal issued again)."""
+        # Text on a critical clip may hold what made it critical.
+        wanted = entry.kind is Kind.DECISION and entry.verdict is not Verdict.CRITICAL
+        wanted = wanted and parts.payload != _NULL and state not in ("withdrawn", "critical")
+        inserted = self._connection.execute(
+            """INSERT INTO line (device, seq, id, reviewer, clip, verdict, chain, envelope, payload)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING""",
+            (
+                self._device,
+                seq,
+                entry.id,
+                self._reviewer,
+                entry.clip,
+                entry.verdict,
+                parts.chain,
+                parts.envelope.decode(),
+                parts.payload.decode() if wanted else None,
+            ),
+        )
+        return inserted.rowcount == 1
+
+    def _effects(self, entry: Entry, state: str | None) -> None:
+        if entry.kind is Kind.ERASURE and entry.reason is not Reason.RETENTION:
+            # Retention rids one machine of what has arrived here; it is no reason to lose it here as well.
+            self._erase(entry.clip, self._device)
+        elif entry.verdict is Verdict.CRITICAL:
+            self._erase(entry.clip)
+            self._connection.execute(
+                "UPDATE clip_key SET destroy_after = coalesce(destroy_after, ?) WHERE clip = ?",
+                (self._terms.now + self._terms.critical_hold, entry.clip),
+            )
+            self._connection.execute(
+                "UPDATE clip SET owner = NULL, lease = NULL, lease_until = NULL WHERE id = ?", (entry.clip,)
+            )
+        elif entry.verdict is Verdict.SKIPPED:
+            self._connection.execute(
+                "UPDATE clip SET owner = NULL, lease = NULL, lease_until = NULL WHERE id = ? AND owner = ?",
+                (entry.clip, self._reviewer),
+            )
+        if entry.kind is not Kind.DRAFT:
+            self._settle(entry, state)
+
+    def _erase(self, clip: str, device: str | None = None) -> None:
+        if erase_payloads(self._connection, clip, device):
+            self.erased = True
+
+    def _settle(self, entry: Entry, state: str | None) -> None:
+        """Bring the clip to where its decisions leave it."""
+        clip = entry.clip
+        history = self._connection.execute(
+            """SELECT reviewer, verdict, payload IS NOT NULL FROM line
+               WHERE clip = ? AND verdict IS NOT NULL ORDER BY arrival""",
+            (clip,),
+        )
+        stands = standing((reviewer, verdict, bool(has_text)) for reviewer, verdict, has_text in history)
+        if state == "critical" and stands is not Standing.CRITICAL:
+            called_off = self._connection.execute("UPDATE clip_key SET destroy_after = NULL WHERE clip = ?", (clip,))
+            if not called_off.rowcount:
+                return  # the key is destroyed: nobody can review it any more
+        if stands is Standing.OPEN and entry.verdict is Verdict.RETRACTED:
+            self._connection.execute(
+                """UPDATE clip SET owner = ?1, lease = coalesce(?2, lease, ?3),
+                       lease_until = max(?4, coalesce(lease_until, 0))
+                   WHERE id = ?5 AND (owner IS NULL OR owner = ?1 OR lease_until <= ?6)""",
+                (
+                    self._reviewer,
+                    entry.lease,
+                    entry.id,
+                    self._terms.now + self._terms.lease_seconds,
+                    clip,
+                    self._terms.now,
+                ),
+            )
+        self._connection.execute(
+            """UPDATE clip SET state = CASE WHEN ?1 = 'open' AND owner IS NOT NULL THEN 'leased' ELSE ?1 END
+               WHERE id = ?2""",
+            (stands, clip),
+        )

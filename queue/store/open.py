@@ -1,0 +1,45 @@
+"""From a store's URL to the store. Only the module for the URL's scheme is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from earmark.queue.store.interface import Store, StoreError
+
+LEASE_SECONDS = 15 * 60.0
+CRITICAL_HOLD = 7 * 24 * 3600.0
+
+_SCHEMES = ("sqlite",)
+
+
+def open_store(url: str, *, lease_seconds: float = LEASE_SECONDS, critical_hold: float = CRITICAL_HOLD) -> Store:
+    """The store that `url` names; an SQLite store is made when it is not there.
+
+    `sqlite:///PATH` is a folder on this machine, PATH being all that follows the third slash: relative as in
+    `sqlite:///work/store`, from the root as in `sqlite:////srv/store`, or with `~` for one's home.
+
+    `lease_seconds` is how long a lease lasts unless renewed, `critical_hold` how many seconds after a critical mark the
+    clip's audio key is destroyed. Raises `StoreError`.
+    """
+    scheme, found, rest = url.partition("://")
+    if not found:
+        raise StoreError(f"'{url}' is no store's URL; write sqlite:///PATH, such as sqlite:///{url}")
+    if scheme not in _SCHEMES:
+        raise StoreError(f"unknown kind of store '{scheme}'; {_nearest(scheme)}")
+    if not rest.startswith("/") or not rest.strip("/"):
+        raise StoreError(f"'{url}' names no folder; write sqlite:///PATH with three slashes (four for /PATH)")
+
+    from earmark.queue.store.sqlite import SqliteStore
+
+    try:
+        folder = Path(rest[1:]).expanduser()
+    except RuntimeError:
+        raise StoreError(f"'{url}': there is no such user's home; write the path in full") from None
+    return SqliteStore(folder, lease_seconds=lease_seconds, critical_hold=critical_hold)
+
+
+def _nearest(scheme: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(scheme, _SCHEMES, 1, 0.5)
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(_SCHEMES)}"

@@ -1,0 +1,174 @@
+"""A store on this machine: a folder (0700) with `store.db` (SQLite) and `audio/`, sealed under a key for each clip.
+
+Several programs may use it at once, and each may call from any of its threads: every thread has its own connection.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from earmark.queue.seal import NotSealed, unseal
+from earmark.queue.store import ingest, sqlite_erase, sqlite_intake, sqlite_lease, sqlite_results
+from earmark.queue.store.interface import Counts, Head, Incoming, Leased, Pushed, Refused, Result, StoreError, Unknown
+from earmark.queue.store.objects import AudioObjects
+from earmark.queue.store.sqlite_database import Database
+
+
+class SqliteStore:
+    """`Store` in a folder, made when missing.
+
+    `lease_seconds` and `critical_hold` as in `open_store`; `clock` gives Unix seconds. Raises `StoreError` where the
+    folder cannot be used or was made by a newer Earmark.
+    """
+
+    def __init__(
+        self, folder: Path, *, lease_seconds: float, critical_hold: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._objects = AudioObjects(folder / "audio")
+        except OSError as error:
+            raise StoreError(f"{folder}: no store can be made here: {error.strerror}") from error
+        self._database = Database(folder)
+        self._lease_seconds = lease_seconds
+        self._critical_hold = critical_hold
+        self._clock = clock
+        self.id = self._database.id
+
+    # What a reviewer may ask
+
+    def head(self, device: str) -> Head:
+        with self._database.read() as connection:
+            return ingest.head(connection, device)
+
+    def push(self, device: str, reviewer: str, lines: Sequence[bytes]) -> Pushed:
+        terms = ingest.Terms(self._clock(), self._lease_seconds, self._critical_hold)
+        with self._database.write() as connection:
+            pushed, erased = ingest.push(connection, device, reviewer, lines, terms)
+        if erased:
+            self._database.scrub()
+        return pushed
+
+    def withdrawn(self, after: int = 0) -> tuple[int, tuple[str, ...]]:
+        with self._database.read() as connection:
+            (epoch,) = connection.execute("SELECT coalesce(max(epoch), 0) FROM tombstone").fetchone()
+            rows = connection.execute(
+                "SELECT epoch, clip FROM tombstone WHERE epoch > ? ORDER BY epoch", (after if after <= epoch else 0,)
+            ).fetchall()
+        # A clip may have been withdrawn between the two questions.
+        return max([epoch, *(number for number, _ in rows)]), tuple(clip for _, clip in rows)
+
+    def lease(self, reviewer: str, count: int, *, lang: str | None = None, first: Sequence[str] = ()) -> list[Leased]:
+        now = self._clock()
+        self.purge(now)
+        with self._database.write() as connection:
+            sqlite_lease.expire(connection, now)
+            return sqlite_lease.take(
+                connection,
+                reviewer=reviewer,
+                count=count,
+                lang=lang,
+                first=first,
+                lease=uuid.uuid4().hex,
+                expires=now + self._lease_seconds,
+            )
+
+    def reopen(self, reviewer: str, clips: Sequence[str]) -> list[Leased]:
+        now = self._clock()
+        with self._database.write() as connection:
+            sqlite_lease.expire(connection, now)
+            return sqlite_lease.reopen(
+                connection, reviewer=reviewer, clips=clips, lease=uuid.uuid4().hex, expires=now + self._lease_seconds
+            )
+
+    def renew(self, reviewer: str, clips: Sequence[str]) -> None:
+        with self._database.write() as connection:
+            sqlite_lease.renew(connection, reviewer, clips, self._clock() + self._lease_seconds)
+
+    def release(self, reviewer: str, clips: Sequence[str]) -> None:
+        with self._database.write() as connection:
+            sqlite_lease.release(connection, reviewer, clips)
+
+    def audio(self, reviewer: str, clip: str) -> bytes:
+        with self._database.read() as connection:
+            row = connection.execute(
+                """SELECT state, owner = ? AND lease_until > ?, key
+                   FROM clip LEFT JOIN clip_key ON clip_key.clip = clip.id WHERE id = ?""",
+                (reviewer, self._clock(), clip),
+            ).fetchone()
+        if row is None:
+            raise Refused(f"the store has no clip {clip}")
+        state, leased, key = row
+        if state == "withdrawn":
+            raise Refused(f"clip {clip} has been withdrawn")
+        if key is None or state == "critical":
+            raise Refused(f"clip {clip} is marked critical: its sound is closed")
+        if not leased:
+            raise Refused(f"clip {clip} is not leased to {reviewer}, or no longer")
+        try:
+            return unseal(key, self._objects.read(clip), clip.encode())
+        except FileNotFoundError:
+            raise StoreError(f"the sound of clip {clip} is missing; bring the store's audio folder back") from None
+        except OSError as error:
+            raise StoreError(f"the sound of clip {clip} cannot be read: {error.strerror}") from error
+        except NotSealed:
+            raise StoreError(f"the sound of clip {clip} is damaged; bring its file back from a copy") from None
+
+    def counts(self, reviewer: str) -> Counts:
+        with self._database.read() as connection:
+            return sqlite_lease.counts(connection, reviewer, self._clock())
+
+    def close(self) -> None:
+        self._database.close()
+
+    # What a supervisor may ask as well
+
+    def add(self, clips: Iterable[Incoming]) -> Iterator[str]:
+        return sqlite_intake.add(self._database, self._objects, clips)
+
+    def withdraw(self, clips: Sequence[str]) -> int:
+        with self._database.write() as connection:
+            fresh, unknown = sqlite_erase.withdraw(connection, clips, self._clock())
+        gone = set(clips).difference(unknown)
+        self._forget(gone)
+        if unknown:
+            raise Unknown(tuple(unknown))
+        return fresh
+
+    def withdraw_subject(self, subject: str) -> int:
+        with self._database.write() as connection:
+            now = self._clock()
+            pseudonym = sqlite_intake.pseudonym(self._database.pseudonym_key, subject)
+            clips = sqlite_erase.opt_out(connection, pseudonym, now)
+            sqlite_erase.withdraw(connection, clips, now)
+        self._forget(clips)
+        return len(clips)
+
+    def results(
+        self, verdicts: frozenset[str] | None = None, *, every_revision: bool = False, source: bool = False
+    ) -> Iterator[Result]:
+        return sqlite_results.results(self._database, verdicts, every_revision=every_revision, source=source)
+
+    def purge(self, now: float | None = None) -> int:
+        now = self._clock() if now is None else now
+        with self._database.read() as connection:
+            if not sqlite_erase.due(connection, now):
+                return 0
+        with self._database.write() as connection:
+            clips = sqlite_erase.due(connection, now)
+            sqlite_erase.destroy(connection, clips)
+        self._forget(clips)
+        return len(clips)
+
+    def _forget(self, clips: Iterable[str]) -> None:
+        """Remove the sealed audio of clips whose keys are destroyed, and old text from the log.
+
+        The keys went first: a file that a crash leaves here is noise, and withdrawing the clip again removes it.
+        """
+        with self._database.told():
+            self._objects.remove(clips)
+        self._database.scrub()

@@ -1,0 +1,149 @@
+"""Leases in an SQLite store: who may review what until when. All but `counts` runs in a write transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from earmark.queue.clip import Clip, Hypothesis
+from earmark.queue.store.interface import Counts, Leased
+
+_COLUMNS = "clip.id, clip.lang, clip.duration, clip.rate, clip.hypothesis, clip.peaks, clip.lease"
+_FOR_THEM = """
+    (:lang IS NULL OR clip.lang = :lang) AND NOT EXISTS (
+        SELECT 1 FROM latest WHERE latest.clip = clip.id AND latest.reviewer = :reviewer AND latest.verdict = 'skipped'
+    )"""
+_ORDER = "ORDER BY clip.priority DESC, clip.arrival"
+
+_hypothesis = msgspec.json.Decoder(Hypothesis)
+
+
+def expire(connection: sqlite3.Connection, now: float) -> None:
+    """Give clips whose lease has run out back to the pool."""
+    connection.execute(
+        """UPDATE clip SET owner = NULL, lease = NULL, lease_until = NULL,
+               state = CASE state WHEN 'leased' THEN 'open' ELSE state END
+           WHERE lease_until <= ?""",
+        (now,),
+    )
+
+
+def take(
+    connection: sqlite3.Connection,
+    *,
+    reviewer: str,
+    count: int,
+    lang: str | None,
+    first: Sequence[str],
+    lease: str,
+    expires: float,
+) -> list[Leased]:
+    """Up to `count` clips, leased until `expires`: those named in `first`, those the reviewer holds already, others.
+
+    A clip that is held already keeps the name of its lease; the others get `lease`.
+    """
+    given: dict[str, Any] = {"reviewer": reviewer, "lang": lang, "count": count, "first": json.dumps(list(first))}
+    wanted: dict[str, Leased] = {}
+
+    def select(condition: str, index: str) -> list[Leased]:
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} FROM clip {index} WHERE {condition} AND {_FOR_THEM} {_ORDER} LIMIT :count",  # noqa: S608 - constants
+            given,
+        )
+        return [_leased(row, lease, expires) for row in rows]
+
+    if first:
+        named = select(
+            """clip.id IN (SELECT value FROM json_each(:first))
+                AND (clip.state = 'open' OR clip.state = 'leased' AND clip.owner = :reviewer)""",
+            "",
+        )
+        rank = {clip: place for place, clip in enumerate(first)}
+        named.sort(key=lambda leased: rank[leased.clip.id])
+        wanted.update((leased.clip.id, leased) for leased in named)
+    held = select("clip.owner = :reviewer AND clip.state = 'leased'", "INDEXED BY clip_owner")
+    wanted.update((leased.clip.id, leased) for leased in held if leased.clip.id not in wanted)
+    if len(wanted) < count:
+        # The index is named because the planner, without statistics, may sort all open clips instead.
+        if lang is None:
+            fresh = select("clip.state = 'open'", "INDEXED BY clip_open")
+        else:
+            fresh = select("clip.state = 'open' AND clip.lang = :lang", "INDEXED BY clip_open_lang")
+        wanted.update((leased.clip.id, leased) for leased in fresh if leased.clip.id not in wanted)
+    taken = list(wanted.values())[:count]
+    connection.executemany(
+        "UPDATE clip SET state = 'leased', owner = ?, lease = ?, lease_until = ? WHERE id = ?",
+        [(reviewer, leased.lease, expires, leased.clip.id) for leased in taken],
+    )
+    return taken
+
+
+def reopen(
+    connection: sqlite3.Connection, *, reviewer: str, clips: Sequence[str], lease: str, expires: float
+) -> list[Leased]:
+    """Lease decided clips again to the reviewer whose decision is the last one; their state stays what it is."""
+    rows = connection.execute(
+        f"""SELECT {_COLUMNS} FROM clip
+            WHERE clip.id IN (SELECT value FROM json_each(:clips))
+                AND clip.state IN ('done', 'open', 'escalated') AND (clip.owner IS NULL OR clip.owner = :reviewer)
+                AND :reviewer = (SELECT reviewer FROM line WHERE line.clip = clip.id AND verdict IS NOT NULL ORDER BY arrival DESC LIMIT 1)
+            {_ORDER}""",  # noqa: S608 - constants
+        {"clips": json.dumps(list(clips)), "reviewer": reviewer},
+    ).fetchall()
+    again = [_leased(row, lease, expires) for row in rows]
+    connection.executemany(
+        "UPDATE clip SET owner = ?, lease = ?, lease_until = ? WHERE id = ?",
+        [(reviewer, leased.lease, expires, leased.clip.id) for leased in again],
+    )
+    return again
+
+
+def renew(connection: sqlite3.Connection, reviewer: str, clips: Iterable[str], expires: float) -> None:
+    """Prolong the leases that the reviewer still holds, those that ran out but went to nobody too."""
+    connection.executemany(
+        "UPDATE clip SET lease_until = ? WHERE id = ? AND owner = ?", [(expires, clip, reviewer) for clip in clips]
+    )
+
+
+def release(connection: sqlite3.Connection, reviewer: str, clips: Iterable[str]) -> None:
+    """End leases; what is not decided is open to all."""
+    connection.executemany(
+        """UPDATE clip SET owner = NULL, lease = NULL, lease_until = NULL,
+               state = CASE state WHEN 'leased' THEN 'open' ELSE state END
+           WHERE id = ? AND owner = ?""",
+        [(clip, reviewer) for clip in clips],
+    )
+
+
+def counts(connection: sqlite3.Connection, reviewer: str, now: float) -> Counts:
+    """How much there is, as `Counts` has it. Leases that have run out count as open."""
+    states: dict[str, int] = dict(connection.execute("SELECT state, count(*) FROM clip GROUP BY state"))
+    theirs = "clip.state = 'leased' AND (clip.owner = :reviewer OR clip.lease_until <= :now)"
+    given = {"reviewer": reviewer, "now": now}
+    (held,) = connection.execute(f"SELECT count(*) FROM clip WHERE {theirs}", given).fetchone()  # noqa: S608 - constants
+    (skipped,) = connection.execute(
+        f"""SELECT count(*) FROM latest JOIN clip ON clip.id = latest.clip
+            WHERE latest.reviewer = :reviewer AND latest.verdict = 'skipped'
+                AND (clip.state = 'open' OR {theirs})""",  # noqa: S608 - constants
+        given,
+    ).fetchone()
+    withdrawn = states.pop("withdrawn", 0)
+    return Counts(
+        clips=sum(states.values()),
+        at_hand=states.get("open", 0) + held - skipped,
+        decided=sum(states.get(state, 0) for state in ("done", "escalated", "critical")),
+        withdrawn=withdrawn,
+    )
+
+
+def _leased(row: tuple[Any, ...], lease: str, expires: float) -> Leased:
+    clip, lang, duration, rate, hypothesis, peaks, held = row
+    return Leased(
+        lease=held or lease,
+        clip=Clip(clip, duration, rate, _hypothesis.decode(hypothesis), lang, peaks),
+        expires=expires,
+    )
