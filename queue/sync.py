@@ -1,0 +1,117 @@
+"""Journal to store, withdrawals to batch. The store's cursor is the truth; sending anything twice changes nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from earmark.queue.store.interface import Head, Quarantined, ReviewStore, StoreError
+
+
+class SendableJournal(Protocol):
+    """What sync needs of a journal."""
+
+    device: str
+    reviewer: str
+
+    @property
+    def head(self) -> Head: ...
+
+    def chain_at(self, seq: int) -> str | None: ...
+
+    def lines(self, after: int, *, most: int = ..., most_bytes: int = ...) -> list[bytes]: ...
+
+    def set_aside(self, quarantined: Sequence[Quarantined]) -> None: ...
+
+    def renew_device(self) -> None: ...
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What one sync did: lines that arrived, lines still unsent, lines the store set aside, and whether the journal
+    went on under a new device number because the store knew other lines under the old one."""
+
+    arrived: int = 0
+    unsent: int = 0
+    quarantined: tuple[Quarantined, ...] = ()
+    renewed: bool = False
+
+
+MOST_ROUNDS = 10_000
+"""Pushes in one sync: an end for a store that never moves its cursor."""
+
+
+def send(journal: SendableJournal, store: ReviewStore, *, rounds: int = MOST_ROUNDS) -> Sent:
+    """Push everything the store has not got, one batch in flight, going on each time from the store's own cursor.
+
+    A cursor that went back (the store was restored) makes us send again; one that is ahead of us, or stands on another line
+    than ours (our journal was restored, or is a copy), makes the journal go on as a new device with every decision's own id,
+    so that the store takes each once. Raises `StoreError`.
+    """
+    arrived = 0
+    aside: list[Quarantined] = []
+    renewed = False
+    head = store.head(journal.device)
+    for _ in range(rounds):
+        if forked(journal, head):
+            if renewed:
+                raise StoreError("the store holds other lines under this journal's number, and under a new one as well: ask a supervisor")
+            journal.renew_device()
+            renewed = True
+            head = store.head(journal.device)
+            continue
+        lines = journal.lines(head.seq)
+        if not lines:
+            break
+        pushed = store.push(journal.device, journal.reviewer, lines)
+        if pushed.quarantined:
+            journal.set_aside(pushed.quarantined)
+            aside.extend(pushed.quarantined)
+        if pushed.fork:
+            head = Head(journal.head.seq + 1, "")
+            continue
+        if pushed.head.seq <= head.seq and pushed.head == head:
+            raise StoreError("the store takes no more lines; nothing is lost, they stay in the journal")
+        arrived += max(0, pushed.head.seq - head.seq)
+        head = pushed.head
+    return Sent(arrived, max(0, journal.head.seq - head.seq), tuple(aside), renewed)
+
+
+def forked(journal: SendableJournal, head: Head) -> bool:
+    """Whether the store's cursor stands on a line that is not ours."""
+    return head.seq > 0 and journal.chain_at(head.seq) != head.chain
+
+
+class ErasableJournal(Protocol):
+    """What the erasure of withdrawn clips needs of a journal."""
+
+    def clips(self) -> set[str]: ...
+
+    def erase(self, clip: str, reason: str) -> int: ...
+
+
+def erase_withdrawn(journal: ErasableJournal, withdrawn: Iterable[str]) -> int:
+    """Erase what the journal holds of withdrawn clips; says of how many it held something. Raises what `erase` raises."""
+    return sum(journal.erase(clip, "withdrawal") > 0 for clip in sorted(journal.clips() & set(withdrawn)))
+
+
+class Backoff:
+    """Waits that grow after failures, drawn evenly between nothing and the bound (full jitter), in seconds."""
+
+    def __init__(self, first: float = 1.0, most: float = 60.0, draw: random.Random | None = None) -> None:
+        self._first = first
+        self._most = most
+        self._failures = 0
+        self._draw = draw or random.Random()  # noqa: S311 - spreads clients out, guards nothing
+
+    def failed(self) -> float:
+        """The wait after one more failure."""
+        bound = min(self._most, self._first * 2**self._failures)
+        self._failures = min(self._failures + 1, 32)
+        return self._draw.uniform(0, bound)
+
+    def succeeded(self) -> None:
+        """The next failure starts from the smallest bound."""
+        self._failures = 0
