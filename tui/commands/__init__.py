@@ -1,0 +1,100 @@
+"""The `earmark` command. Each subcommand is a module of its own and imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from earmark.tui.commands.common import Invocation, invocation
+from earmark.tui.commands.completion import completion
+from earmark.tui.commands.demo import demo
+from earmark.tui.commands.doctor import doctor
+from earmark.tui.commands.export import export
+from earmark.tui.commands.journal import journal
+from earmark.tui.commands.keys import keys
+from earmark.tui.commands.load import load
+from earmark.tui.commands.review import review
+from earmark.tui.commands.status import status
+from earmark.tui.commands.sync import sync
+from earmark.tui.commands.withdraw import withdraw
+
+
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from earmark.tui.commands.common import app_version
+
+        click.echo(f"earmark {app_version()}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--store", metavar="URL", help="The store, such as sqlite:///FOLDER.  [default: an embedded one; EARMARK_STORE]")
+@click.option("--home", metavar="DIR", help="The folder for journals and the default store.  [EARMARK_HOME]")
+@click.option("--reviewer", metavar="NAME", help="In whose name decisions are made.  [default: the login name; EARMARK_REVIEWER]")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
+@click.pass_context
+def cli(context: click.Context, /, **overrides: str | None) -> None:
+    """Check what a speech recogniser heard: hear it, correct it, accept it or mark it.
+
+    \b
+    Examples:
+      earmark demo                        try it on real speech
+      earmark load manifest.jsonl         put clips and transcripts into the store
+      earmark review                      review them
+      earmark export results.jsonl        the results as a manifest
+    """
+    context.obj = Invocation(overrides)
+
+
+for command in (demo, load, review, sync, status, export, withdraw, journal, keys, doctor, completion):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line. Exits with 0, with 1 and one clear message on standard error, or with 2 for usage."""
+    # Textual reads these at import; some would write what is on the screen to a log, a file or another program.
+    for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
+        del os.environ[name]
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        returned: Any = cli(prog_name="earmark", standalone_mode=False)
+        sys.stdout.flush()
+        return returned if isinstance(returned, int) else 0
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone away, as `head` does.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115,PTH123 - lives as long as the process
+        return 1
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Our own errors speak for themselves; of any other only the place is told, for its values may be somebody's words."""
+    if type(error).__module__.startswith("earmark."):
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    if isinstance(error, OSError):
+        click.echo(f"Error: {error.filename or 'the system'}: {error.strerror or type(error).__name__}", err=True)
+        return 1
+    click.echo(f"Error: a fault of Earmark's own ({type(error).__name__}); nothing saved is lost. It happened at:", err=True)
+    for frame in traceback.extract_tb(error.__traceback__)[-8:]:
+        click.echo(f"  {frame.filename}:{frame.lineno} in {frame.name}", err=True)
+    return 1
+
+
+__all__ = ["cli", "invocation", "main"]

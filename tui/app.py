@@ -1,0 +1,178 @@
+"""Wires a sitting, a player and a keymap to the review screen; nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rich.segment import Segment
+from textual import events
+from textual._compositor import CompositorUpdate
+from textual.app import App
+
+from earmark.keymaps.actions import Context
+from earmark.keymaps.keymap import Keymap
+from earmark.tui.hearing import Hearing
+from earmark.tui.painting import Painter
+from earmark.tui.reviewing import Reviewing
+from earmark.tui.screens.review import ReviewScreen
+from earmark.tui.settings import Settings
+from earmark.tui.sitting import Sitting
+from earmark.tui.sound.player import Player, PlayerEvent
+from earmark.tui.theme import THEMES
+
+if TYPE_CHECKING:
+    from earmark.tui.widgets.editor import Editor
+
+MakePlayer = Callable[[Callable[[PlayerEvent], None]], Player]
+
+
+class EarmarkApp(App[None]):
+    """The program on the screen.
+
+    What Textual does by itself and a tool for private recordings must not is off: no command palette (it saves screenshots), no
+    clipboard (OSC 52), no crash screen with local variables, no mouse, no window title.
+    """
+
+    CSS_PATH = "earmark.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS = []  # Textual's own keys to quit and to copy are not ours
+
+    def __init__(
+        self,
+        sitting: Sitting,
+        make_player: MakePlayer,
+        keymap: Keymap,
+        settings: Settings,
+        *,
+        greeting: str = "",
+        silent: str | None = None,
+    ) -> None:
+        super().__init__()
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = settings.theme
+        self.animation_level = "none"
+        self.painter = Painter()
+        self.player = make_player(self._player_says)
+        self.hearing = Hearing(self, sitting, self.player, must_hear=settings.must_hear, silent=silent)
+        self.reviewing = Reviewing(self, sitting, self.hearing, keymap, settings, greeting)
+        self.review_screen = ReviewScreen()
+        self.farewell = ""
+        self._editor: Editor | None = None
+
+    # -- beginning and end -------------------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> ReviewScreen:
+        return self.review_screen
+
+    def on_ready(self) -> None:
+        self.reviewing.paint_hints()
+        self.reviewing.begin()
+        loop = asyncio.get_running_loop()
+        for name in ("SIGHUP", "SIGTERM"):
+            if hasattr(signal, name):
+                loop.add_signal_handler(getattr(signal, name), self._hung_up)
+
+    def _hung_up(self) -> None:
+        # The line is gone: silence first, then the draft and the leases.
+        self.player.stop()
+        self.reviewing.leave_now()
+
+    async def _on_exit_app(self) -> None:
+        self.player.close()
+        await super()._on_exit_app()
+
+    # -- the text field, made when it is first needed ----------------------------------------------------------------
+
+    @property
+    def editor(self) -> Editor:
+        """The text field."""
+        if self._editor is None:
+            from earmark.tui.widgets.editor import Editor
+
+            self._editor = Editor(id="editor")
+            self.review_screen.mount(self._editor, after=self.review_screen.transcript)
+        return self._editor
+
+    def open_editor(self, text: str, caret: int) -> None:
+        """Put the text field in place of the transcript."""
+        editor = self.editor
+        editor.open(text, caret)
+        self.review_screen.add_class("-editing")
+        self.review_screen.set_focus(editor)
+
+    def close_editor(self) -> None:
+        """Put the transcript back; the field forgets its text."""
+        self.review_screen.set_focus(None)
+        self.review_screen.remove_class("-editing")
+        self.editor.open("", 0)
+
+    def say(self, text: str, look: str = "muted") -> None:
+        """One line for the reviewer."""
+        self.review_screen.say(text, look)
+
+    # -- input -------------------------------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if self.reviewing.key(event.key, event.character):
+                return
+        elif isinstance(event, events.Paste) and not event.is_forwarded and self.reviewing.context is not Context.EDIT:
+            self.reviewing.pasted()
+            return
+        elif isinstance(event, events.Resize):
+            self.painter.forget()
+            self.call_after_refresh(self._resized)
+        await super().on_event(event)
+
+    def _resized(self) -> None:
+        self.reviewing.paint_status()
+        self.reviewing.paint_hints()
+        self.hearing.paint()
+
+    def _player_says(self, event: PlayerEvent) -> None:
+        # Comes from a thread of the player's; the loop may be closing.
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self.hearing.player_says, event, self.reviewing.paint_status)
+
+    # -- what leaves for the terminal --------------------------------------------------------------------------------
+
+    def _display(self, screen: Any, renderable: Any) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            renderable = self.painter.thin(renderable)
+        super()._display(screen, renderable)
+
+    def _resume_signal(self) -> None:
+        self.painter.forget()
+        super()._resume_signal()
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Nothing of a clip leaves for a clipboard."""
+
+    def _fatal_error(self) -> None:
+        # Only where it happened, never the values that were at hand: they may be somebody's words.
+        error = self._exception
+        places = traceback.extract_tb(error.__traceback__) if error is not None else []
+        told = [
+            "Earmark stopped because of a fault of its own. Every decision shown as saved is in the journal.",
+            f"{type(error).__name__} at:",
+            *(f"  {place.filename}:{place.lineno} in {place.name}" for place in places[-12:]),
+        ]
+        self._exit_renderables.append(_Plain("\n".join(told) + "\n"))
+        self.player.close()
+        self._close_messages_no_wait()
+
+
+class _Plain:
+    """Text for the terminal after the screen is gone, without markup or highlighting."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        yield Segment(self._text)

@@ -1,0 +1,64 @@
+"""`earmark demo`: the review screen on speech that ships with the program."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.resources import as_file, files
+
+import click
+
+from earmark.tui.commands.common import Invocation, invocation
+
+
+@click.command()
+@click.option("--credits", "show_credits", is_flag=True, help="Say whose speech it is and under which licence, and exit.")
+@click.option("--reset", is_flag=True, help="Forget what was decided in the demo and start over.")
+@click.option("--keymap", metavar="NAME", help="default, vim, emacs, transcriber, or a file of your own.")
+@click.option("--sound", metavar="WAY", help="auto, simpleaudio, miniaudio, command or none.")
+@click.option("--theme", metavar="NAME", help="dark, light, high-contrast or terminal.")
+@invocation
+def demo(given: Invocation, show_credits: bool, reset: bool, keymap: str | None, sound: str | None, theme: str | None) -> None:
+    """Try the review screen on real speech. It has a store and a journal of its own.
+
+    \b
+    Examples:
+      earmark demo
+      earmark demo --reset --keymap vim
+      earmark demo --credits
+    """
+    folder = files("earmark.tui") / "demo"
+    if show_credits:
+        click.echo((folder / "CREDITS.md").read_text(encoding="utf-8"))
+        return
+    from earmark.tui.opening import sit_down
+
+    settings = given.settings(keymap=keymap, sound=sound, theme=theme)
+    home = settings.home_path / "demo"
+    if reset and home.exists():
+        from earmark.queue.journal import locked
+
+        for busy in (home / "journals").glob("*"):
+            with locked(busy):
+                pass
+        shutil.rmtree(home)
+    import msgspec
+
+    settings = msgspec.structs.replace(settings, home=str(home), store=f"sqlite:///{home / 'store'}", lang=None)
+    _fill(settings.store_url, folder)
+    sit_down(settings, greeting="Real speech, and what a machine heard. enter accepts, e edits, ? shows every key.", recall=True)
+
+
+def _fill(url: str, folder: object) -> None:
+    """Put the demo's clips into its store, unless they are there."""
+    from earmark.queue.store.open import open_store
+
+    store = open_store(url)
+    try:
+        if store.counts("").clips:
+            return
+        from earmark.queue.intake import load
+
+        with as_file(folder) as path:  # type: ignore[arg-type]  # a Traversable
+            load(path / "manifest.jsonl", store)
+    finally:
+        store.close()

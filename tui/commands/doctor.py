@@ -1,0 +1,179 @@
+"""`earmark doctor`: what works here, what does not, and what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import click
+
+from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.settings import Settings, config_path
+
+
+class Finding(NamedTuple):
+    """One line of the report: `ok`, `note` or `bad`; what it is about; what was found; what to do about it."""
+
+    state: str
+    about: str
+    found: str
+    remedy: str = ""
+
+
+SIGNS = {"ok": "✓", "note": "·", "bad": "✗"}
+
+
+@click.command()
+@invocation
+def doctor(given: Invocation) -> None:
+    """Look at sound, terminal, store, journal, disk and clock; say what works, what does not, and what to do.
+
+    Each way out for sound plays a fifth of a second of silence. The exit code is 1 when reviewing cannot work.
+
+    \b
+    Examples:
+      earmark doctor
+    """
+    settings = given.settings()
+    bad = False
+    for look in (_settings, _terminal, _sound, _store, _disk, _clock):
+        for finding in look(settings):
+            bad |= finding.state == "bad"
+            click.echo(f"{SIGNS[finding.state]} {finding.about:<9} {finding.found}")
+            if finding.remedy:
+                click.echo(f"            {finding.remedy}")
+    if bad:
+        raise click.exceptions.Exit(1)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    from earmark.keymaps.keymap import load
+    from earmark.tui.settings import user_keymap
+
+    path = config_path()
+    yield Finding("ok", "settings", str(path) if path.exists() else f"defaults ({path} is not there, and need not be)")
+    keymap = load(settings.keymap, user_keymap())
+    yield Finding("ok", "keys", f"keymap {keymap.name}")
+
+
+def _terminal(settings: Settings) -> Iterator[Finding]:
+    term = os.environ.get("TERM", "")
+    if not sys.stdout.isatty():
+        yield Finding("note", "terminal", "standard output is no terminal", "Run this in the terminal in which you will review.")
+    else:
+        size = shutil.get_terminal_size()
+        small = size.columns < 80 or size.lines < 24
+        remedy = "Make the window at least 80 columns by 24 rows." if small else ""
+        yield Finding("bad" if small else "ok", "terminal", f"{term or 'unnamed'}, {size.columns}×{size.lines}", remedy)
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    if encoding != "utf8":
+        yield Finding("bad", "terminal", f"the locale's encoding is {sys.stdout.encoding}", "Set LANG=C.UTF-8 or another UTF-8 locale.")
+    if os.environ.get("SSH_CONNECTION"):
+        yield Finding("note", "terminal", "reached over SSH", "`ssh -C` makes the screen much lighter on a slow line.")
+
+
+def _sound(settings: Settings) -> Iterator[Finding]:
+    import threading
+
+    from earmark.tui.sound.sinks.choose import candidates
+    from earmark.tui.sound.sinks.interface import Failed, SinkEvent, SinkFailed
+
+    rate = 16000
+    taken = ""
+    for candidate in candidates(settings.sound):
+        done = threading.Event()
+        said: list[SinkEvent] = []
+
+        def report(event: SinkEvent, said: list[SinkEvent] = said, done: threading.Event = done) -> None:
+            said.append(event)
+            done.set()
+
+        try:
+            sink = candidate(report)
+        except SinkFailed as error:
+            yield Finding("note", "sound", str(error))
+            continue
+        sink.play(1, bytes(2 * rate // 5), rate)
+        answered = done.wait(5.0)
+        sink.close()
+        failed = next((event.reason for event in said if isinstance(event, Failed)), None)
+        if failed is None and answered:
+            note = "" if taken else ": this is the one that reviewing takes"
+            yield Finding("ok", "sound", f"{sink.name} plays{note}")
+            taken = taken or sink.name
+        else:
+            yield Finding("note", "sound", f"{sink.name}: {failed or 'no answer within 5 s'}")
+    if not taken:
+        yield Finding(
+            "note",
+            "sound",
+            "no way out for sound works here; clips can be decided unheard, and each decision says so",
+            "On Linux: install alsa-utils, pulseaudio-utils or pipewire, and see that a sound server or card is there.",
+        )
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    from earmark.queue.journal_reading import standing
+    from earmark.queue.journal_verify import verify
+    from earmark.queue.store.interface import StoreError
+
+    try:
+        store = open_store_of(settings)
+    except StoreError as error:
+        yield Finding("bad", "store", str(error), "Check --store, EARMARK_STORE or `store` in config.toml.")
+        return
+    try:
+        counts = store.counts(settings.reviewer_name)
+        waiting = f"{plural(counts.clips, 'clip')}, {counts.at_hand:,} of them at hand for {settings.reviewer_name}"
+        remedy = "" if counts.clips else "Put clips in with `earmark load MANIFEST`, or try `earmark demo`."
+        yield Finding("ok" if counts.clips else "note", "store", f"{settings.store_url}: {waiting}", remedy)
+        folder = journal_folder(settings, store.id)
+        if folder.is_dir():
+            own = standing(folder)
+            unsent = max(0, own.seq - (store.head(own.device).seq if own.device else 0))
+            faults = verify(folder).faults
+            yield Finding(
+                "bad" if faults else "ok",
+                "journal",
+                f"{plural(own.seq, 'line')}, {unsent} unsent, {plural(len(faults), 'fault')}",
+                "See `earmark journal verify`." if faults else "",
+            )
+    finally:
+        store.close()
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    import tempfile
+
+    home = settings.home_path
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home) as file:
+            times = []
+            for _ in range(10):
+                file.write(b"x" * 400)
+                file.flush()
+                began = time.perf_counter()
+                os.fsync(file.fileno())
+                times.append(time.perf_counter() - began)
+    except OSError as error:
+        yield Finding("bad", "disk", f"{home}: {error.strerror}", "Choose a folder you may write to with --home.")
+        return
+    free = shutil.disk_usage(home).free
+    yield Finding(
+        "bad" if free < 50 << 20 else "ok",
+        "disk",
+        f"{home}: {free / 2**30:.1f} GiB free, a durable write takes {sorted(times)[5] * 1000:.1f} ms",
+        "Make room: decisions cannot be saved on a full disk." if free < 50 << 20 else "",
+    )
+
+
+def _clock(settings: Settings) -> Iterator[Finding]:
+    now = time.time()
+    sane = 1.76e9 < now < 4.1e9
+    told = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(now))
+    yield Finding("ok" if sane else "bad", "time", told, "" if sane else "Set the clock: leases and times would be wrong.")

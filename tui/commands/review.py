@@ -1,0 +1,28 @@
+"""`earmark review`: the screen."""
+
+from __future__ import annotations
+
+import click
+
+from earmark.tui.commands.common import Invocation, invocation
+
+
+@click.command()
+@click.option("--keymap", metavar="NAME", help="default, vim, emacs, transcriber, or a file of your own.")
+@click.option("--sound", metavar="WAY", help="auto, simpleaudio, miniaudio, command or none.")
+@click.option("--theme", metavar="NAME", help="dark, light, high-contrast or terminal.")
+@click.option("--lang", metavar="CODE", help="Only clips of this language, such as de.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after so many clips.")
+@invocation
+def review(given: Invocation, keymap: str | None, sound: str | None, theme: str | None, lang: str | None, limit: int | None) -> None:
+    """Review clips: each plays by itself; accept, correct or mark it.
+
+    \b
+    Examples:
+      earmark review
+      earmark review --lang de --limit 50
+      earmark review --keymap transcriber --sound none
+    """
+    from earmark.tui.opening import sit_down
+
+    sit_down(given.settings(keymap=keymap, sound=sound, theme=theme, lang=lang), limit=limit)

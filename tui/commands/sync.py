@@ -1,0 +1,43 @@
+"""`earmark sync`: send what is unsent, fetch withdrawals."""
+
+from __future__ import annotations
+
+import click
+
+from earmark.tui.commands.common import Invocation, app_version, invocation, journal_folder, open_store_of, plural
+
+
+@click.command()
+@invocation
+def sync(given: Invocation) -> None:
+    """Send decisions to the store and fetch withdrawals. An open review screen does this by itself.
+
+    \b
+    Examples:
+      earmark sync
+      earmark --store sqlite:////srv/earmark sync
+    """
+    from earmark.queue.journal import Journal, JournalBusy
+    from earmark.queue.sync import erase_withdrawn, send
+
+    settings = given.settings()
+    store = open_store_of(settings)
+    try:
+        folder = journal_folder(settings, store.id)
+        try:
+            journal = Journal.open(folder, settings.reviewer_name, app=app_version())
+        except JournalBusy:
+            click.echo("The review screen is open and syncs by itself; nothing to do.")
+            return
+        with journal:
+            erased = erase_withdrawn(journal, store.withdrawn()[1])
+            sent = send(journal, store)
+        click.echo(f"{plural(sent.arrived, 'line')} sent, {sent.unsent} not sent; {plural(erased, 'withdrawn clip')} erased here.")
+        for one in sent.quarantined:
+            click.echo(f"line {one.seq} was set aside by the store: {one.reason}", err=True)
+        if sent.renewed:
+            click.echo("The store knew other lines under this journal's number: it goes on under a new one, nothing is lost.", err=True)
+        if sent.quarantined:
+            raise click.exceptions.Exit(1)
+    finally:
+        store.close()

@@ -1,0 +1,216 @@
+"""The ear's side of the review screen: fetch a clip's sound, play it, show where it is, and say what is wrong in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from earmark.queue.session import Heard, Place
+from earmark.queue.store.interface import Refused, StoreError
+from earmark.tui.screens.review import Playing, ReviewScreen
+from earmark.tui.sitting import Sitting
+from earmark.tui.sound.player import SPEEDS, Player, PlayerEvent, SinkChanged
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+    from earmark.tui.app import EarmarkApp
+
+TICK = 0.2
+"""Seconds between moves of the playhead: often enough to follow by eye, seldom enough for a slow line."""
+
+LOOPS_TILL_IDLE = 3
+
+
+class Hearing:
+    """The sound of the clip on the screen."""
+
+    def __init__(self, app: EarmarkApp, sitting: Sitting, player: Player, *, must_hear: float, silent: str | None) -> None:
+        self._app = app
+        self._sitting = sitting
+        self._player = player
+        self._must_hear = must_hear
+        self._clip: str | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._waiting = ""
+        self._timer: Timer | None = None
+        self._shown_second = -1
+        self._was_playing = False
+        self.trouble = silent
+        """Why there is no sound, in words; None while there is."""
+        self.held = False
+        """The clip waits for a key before it plays."""
+
+    @property
+    def screen(self) -> ReviewScreen:
+        return self._app.review_screen
+
+    # -- one clip after the other ------------------------------------------------------------------------------------
+
+    def open(self, place: Place | None, *, play: bool = True) -> None:
+        """Another clip (or none): silence, then its sound as soon as it is there."""
+        self._player.stop()
+        if self._loading is not None:
+            self._loading.cancel()
+        self._clip = place.clip.id if place is not None else None
+        self._waiting = ""
+        self.held = not play
+        if place is None:
+            self.paint()
+            return
+        sound = self._sitting.batch.sound_at_hand(place.clip.id)
+        if sound is not None:
+            self._begin(place.clip.id, sound)
+        else:
+            self._waiting = "fetching the sound"
+            self._loading = asyncio.ensure_future(self._fetch(place.clip.id))
+        self.paint()
+
+    async def _fetch(self, clip: str) -> None:
+        try:
+            sound = await self._sitting.sound(clip)
+        except Refused:
+            self._waiting = "this clip may not be heard any more"
+        except StoreError as error:
+            self._waiting = f"no sound: {error}"
+        else:
+            if clip == self._clip:
+                self._waiting = ""
+                self._begin(clip, sound)
+        if clip == self._clip:
+            self.paint()
+
+    def _begin(self, clip: str, sound: object) -> None:
+        self._player.load(clip, sound.samples, sound.rate)  # type: ignore[attr-defined]
+        if not self.held and self.trouble is None:
+            self.play()
+
+    def play(self) -> None:
+        """Play from where the playhead is, unless the clip was withdrawn meanwhile."""
+        if self._clip is None or self._sitting.batch.is_withdrawn(self._clip):
+            return
+        self._player.play()
+        self._watch()
+
+    def heard(self) -> Heard:
+        """What was heard of the clip on the screen, as a decision records it."""
+        player = self._player
+        return Heard(share=player.heard, plays=player.starts, position=player.position, audible=self.trouble is None)
+
+    # -- what keys do ------------------------------------------------------------------------------------------------
+
+    def play_pause(self) -> None:
+        if self._player.playing:
+            self._player.pause()
+        elif self._audible():
+            self.play()
+        self._watch()
+
+    def replay(self, last: float | None = None) -> None:
+        """From the start, or the last so many seconds again."""
+        if self._audible():
+            self._player.replay(last)
+            self._watch()
+
+    def seek(self, by: float) -> None:
+        """Move the playhead by seconds of the clip."""
+        self._player.seek(by)
+        self._watch()
+
+    def change_speed(self, by: int) -> None:
+        """One step on the ladder of speeds."""
+        at = min(range(len(SPEEDS)), key=lambda i: abs(SPEEDS[i] - self._player.speed))
+        self._player.set_speed(SPEEDS[min(max(at + by, 0), len(SPEEDS) - 1)])
+        self._watch()
+
+    def loop(self) -> None:
+        """Round and round, or no longer."""
+        self._player.set_loop(not self._player.loop)
+        if self._player.loop and not self._player.playing and self._audible():
+            self.play()
+        self._watch()
+
+    def silence(self) -> None:
+        """Pause at once; the place is kept."""
+        self._player.pause()
+        self._watch()
+
+    def _audible(self) -> bool:
+        if self.trouble is not None:
+            self._app.say(self.trouble, "warn")
+        return self.trouble is None
+
+    @property
+    def active(self) -> bool:
+        """Whether something sounds that somebody may be listening to: a loop counts for its first rounds only."""
+        return self._player.playing and not (self._player.loop and self._player.loops >= LOOPS_TILL_IDLE)
+
+    # -- what the player says ----------------------------------------------------------------------------------------
+
+    def player_says(self, event: PlayerEvent, changed: Callable[[], None]) -> None:
+        """On the event loop: sound began, ended, failed, or goes another way out."""
+        if isinstance(event, SinkChanged):
+            self.trouble = event.reason if event.name is None else None
+            if self.trouble is not None:
+                self._app.say(f"{self.trouble} You can decide unheard; each decision says so.", "warn")
+            changed()
+        self._watch()
+
+    # -- the clock and the playhead ----------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Follow the playhead while it moves, and no longer: an idle screen sends nothing."""
+        if self._timer is None:
+            self._timer = self._app.set_interval(TICK, self._tick)
+        self._timer.resume()
+        self.paint()
+
+    def _tick(self) -> None:
+        playing = self._player.playing
+        if not playing and self._timer is not None:
+            self._timer.pause()
+        if playing and self._was_playing:
+            self._paint_head()
+            second = int(self._player.position)
+            if second != self._shown_second:
+                self.paint()
+        else:
+            self.paint()
+        self._was_playing = playing
+
+    def _paint_head(self) -> None:
+        duration = self._player.duration
+        self.screen.waveform.playhead(self._player.position / duration if duration else 0.0)
+
+    def paint(self) -> None:
+        """The clock line and the playhead as they are now."""
+        player = self._player
+        here = self._sitting.session.current
+        duration = player.duration or (here.clip.duration if here is not None else 0.0)
+        self._shown_second = int(player.position)
+        waiting = self._waiting
+        if not waiting and self.held:
+            waiting = "waits for a key"
+        if not waiting and self.trouble is not None:
+            waiting = "no sound"
+        if here is None:
+            waiting = "at rest"
+        self.screen.show_clock(
+            Playing(player.position, duration, player.speed, player.playing, player.loop, player.heard, waiting),
+            self._must_hear if self.trouble is None else 0.0,
+        )
+        self._paint_head()
+
+    @property
+    def way_out(self) -> tuple[str, str]:
+        """What the status line says of the sound, and how it looks."""
+        if self.trouble is not None:
+            return ("no sound", "warn")
+        return (f"♪ {self._player.sink_name or 'sound'}", "muted")
+
+
+def now() -> float:
+    """The monotonic clock, in seconds."""
+    return time.monotonic()

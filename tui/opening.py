@@ -1,0 +1,83 @@
+"""Open a sitting: store, journal, first clips, then the screen."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from earmark.queue.batch import Batch, Sound
+from earmark.queue.decision import Verdict
+from earmark.queue.journal import Journal
+from earmark.queue.journal_reading import decision_of
+from earmark.queue.session import Session
+from earmark.tui.commands.common import app_version, journal_folder, open_store_of
+from earmark.tui.settings import Settings, user_keymap
+
+
+def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None, recall: bool = False) -> None:
+    """Run the review screen until it is left. `recall` shows what was decided in earlier sittings again.
+
+    Raises `StoreError`, `JournalError` (busy, corrupt) or `KeymapError` before the screen opens.
+    """
+    from earmark.keymaps.keymap import load
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.ClickException("the review screen needs a terminal; run it in one, over SSH with `ssh -t`.")
+    keymap = load(settings.keymap, user_keymap())
+    store = open_store_of(settings)
+    journal = None
+    try:
+        journal = Journal.open(journal_folder(settings, store.id), settings.reviewer_name, app=app_version())
+        session = Session(settings.reviewer_name, must_hear=settings.must_hear)
+        batch = Batch(store, settings.reviewer_name, decode, size=settings.batch, lang=settings.lang, limit=limit)
+        drafts = journal.drafts()
+        session.extend(batch.fill(first=list(drafts)), drafts=drafts)
+        if recall:
+            recall_decided(session, journal, batch)
+        # The screen is imported last: whatever is wrong with store or journal is said without waiting for it.
+        from earmark.tui.app import EarmarkApp
+        from earmark.tui.sitting import Sitting
+        from earmark.tui.sound.player import Player
+        from earmark.tui.sound.sinks.choose import candidates
+
+        sitting = Sitting(
+            session, journal, batch, store, sync_seconds=settings.sync_seconds, lease_seconds=settings.lease_minutes * 60
+        )
+        silent = "Sound is off (--sound none)." if settings.sound == "none" else None
+        app = EarmarkApp(
+            sitting,
+            lambda report: Player(report, candidates(settings.sound)),
+            keymap,
+            settings,
+            greeting="; ".join(journal.recovered) or greeting,
+            silent=silent,
+        )
+    except BaseException:
+        if journal is not None:
+            journal.close()
+        store.close()
+        raise
+    app.run(mouse=False)
+    if app.farewell:
+        raise click.ClickException(app.farewell)
+    if app.return_code:
+        raise click.exceptions.Exit(app.return_code)
+    click.echo(f"{sitting.saved} saved, {sitting.sync.unsent} not sent yet.", err=True)
+
+
+def decode(flac: bytes) -> Sound:
+    """From the store's FLAC to samples."""
+    from earmark.queue.audio import decode as frames
+
+    samples, rate = frames(flac)
+    return Sound(samples, rate)
+
+
+def recall_decided(session: Session, journal: Journal, batch: Batch) -> None:
+    """Put the clips decided in earlier sittings before those that wait, with what was decided; critical ones stay away."""
+    latest = {
+        clip: entry for clip, entry in journal.latest().items() if entry.verdict not in (Verdict.CRITICAL, Verdict.RETRACTED)
+    }
+    for leased in batch.recall(list(latest)):
+        session.recall(leased, decision_of(latest[leased.clip.id]))

@@ -1,0 +1,458 @@
+"""The hand's side of the review screen: which action does what, and what is held back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from earmark.keymaps.actions import Action, Context
+from earmark.keymaps.keymap import Keymap
+from earmark.queue.decision import HAS_TEXT, Verdict
+from earmark.queue.journal import JournalError
+from earmark.queue.session import Place
+from earmark.tui.guard import REPEAT_GAP, Guard
+from earmark.tui.hearing import Hearing
+from earmark.tui.screens.panels import help_lines, hint_line, history_lines, shown, summary_lines
+from earmark.tui.screens.review import ReviewScreen
+from earmark.tui.settings import Settings
+from earmark.tui.sitting import Sitting
+
+if TYPE_CHECKING:
+    from earmark.tui.app import EarmarkApp
+
+DECISIONS = {
+    "review.accept": Verdict.ACCEPTED,
+    "review.unintelligible": Verdict.UNINTELLIGIBLE,
+    "review.skip": Verdict.SKIPPED,
+    "review.escalate": Verdict.ESCALATED,
+    "review.critical": Verdict.CRITICAL,
+    "anywhere.critical": Verdict.CRITICAL,
+    "edit.save": Verdict.CORRECTED,
+}
+
+SAID = {
+    Verdict.ACCEPTED: "accepted",
+    Verdict.CORRECTED: "corrected",
+    Verdict.CRITICAL: "marked critical; nothing of it stays here",
+    Verdict.UNINTELLIGIBLE: "marked unintelligible",
+    Verdict.SKIPPED: "skipped; somebody else gets it",
+    Verdict.ESCALATED: "given to a supervisor. Take your time: the next clip waits for a key",
+}
+
+
+class Reviewing:
+    """Holds what is going on (reviewing, editing, a panel open, blank) and carries out actions."""
+
+    def __init__(self, app: EarmarkApp, sitting: Sitting, hearing: Hearing, keymap: Keymap, settings: Settings, greeting: str) -> None:
+        self.app = app
+        self.sitting = sitting
+        self.session = sitting.session
+        self.hearing = hearing
+        self.keymap = keymap
+        self.settings = settings
+        self.context = Context.REVIEW
+        self.panel: str | None = None
+        self.blank = False
+        self._greeting = greeting
+        self._guard = Guard()
+        self._busy = False
+        self._ending = False
+        self._last_key_at = time.monotonic()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._do: dict[str, Callable[[], None]] = {
+            "review.play_pause": hearing.play_pause,
+            "review.replay": hearing.replay,
+            "review.back": partial(hearing.seek, -1.0),
+            "review.forward": partial(hearing.seek, 1.0),
+            "review.slower": partial(hearing.change_speed, -1),
+            "review.faster": partial(hearing.change_speed, 1),
+            "review.loop": hearing.loop,
+            "review.edit": self.edit,
+            "review.undo": self.undo,
+            "review.previous": self.previous,
+            "review.history": self.history,
+            "review.help": self.help,
+            "review.quit": self.quit,
+            "edit.hear_again": partial(hearing.replay, 2.0),
+            "edit.leave": self.leave_edit,
+            "edit.back": partial(hearing.seek, -1.0),
+            "edit.forward": partial(hearing.seek, 1.0),
+            "edit.play_pause": hearing.play_pause,
+            "edit.replay": hearing.replay,
+            "edit.slower": partial(hearing.change_speed, -1),
+            "edit.faster": partial(hearing.change_speed, 1),
+            "edit.undo": lambda: app.editor.undo(),
+            "edit.redo": lambda: app.editor.redo(),
+            "anywhere.quit": self.quit,
+        }
+
+    @property
+    def screen(self) -> ReviewScreen:
+        return self.app.review_screen
+
+    # -- keys --------------------------------------------------------------------------------------------------------
+
+    def key(self, key: str, character: str | None) -> bool:
+        """A key was pressed. True when it was ours; False leaves it to the text field."""
+        self._last_key_at = time.monotonic()
+        if self._ending:
+            return True
+        if self.blank:
+            self.wake()
+            return True
+        here = self.session.current
+        if here is not None:
+            here.keys += 1
+        if self.context is Context.EDIT:
+            return self._key_in_edit(key, character)
+        if self.panel is not None and self._key_in_panel(key):
+            return True
+        action = self.keymap.lookup(Context.REVIEW, key, character)
+        if self.hearing.held and (action is None or action.id not in ("review.quit", "anywhere.quit", "anywhere.critical", "review.undo")):
+            self.hearing.held = False
+            self.app.say("")
+            self.hearing.play_pause()
+            return True
+        if action is None:
+            self._no_action(character)
+        else:
+            self.run(action)
+        return True
+
+    def _key_in_edit(self, key: str, character: str | None) -> bool:
+        # Terminals join a quick escape and letter into alt+letter: it means leave, then the letter.
+        if key.startswith("alt+") and self.keymap.lookup(Context.EDIT, key, character) is None:
+            letter = key[4:].removeprefix("upper_")
+            letter = letter.upper() if key.startswith("alt+upper_") else letter
+            if len(letter) == 1:
+                self.leave_edit()
+                return self.key(letter, letter)
+        action = self.keymap.lookup(Context.EDIT, key, character)
+        if action is None:
+            return False
+        self.run(action)
+        return True
+
+    def _key_in_panel(self, key: str) -> bool:
+        panel = self.screen.panel
+        moves = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
+        if key in moves:
+            panel.scroll(moves[key])
+        elif key in ("escape", "ctrl+g", "q"):
+            self.close_panel()
+        elif key == "enter" and self.panel == "history" and panel.chosen:
+            place = self.session.history()[panel.chosen - 1]
+            self.close_panel()
+            self.visit(self.session.go(place.clip.id, time.monotonic()))
+        else:
+            return False
+        return True
+
+    def run(self, action: Action) -> None:
+        """Carry out an action."""
+        verdict = DECISIONS.get(action.id)
+        if verdict is not None:
+            self._press(action.id, verdict)
+        else:
+            self._do[action.id]()
+
+    def _no_action(self, character: str | None) -> None:
+        if character is None or not character.isprintable():
+            return
+        near = ", ".join(f"{shown(self.keymap, action.id)} {action.label}" for action in self.keymap.nearest(character))
+        self.app.say(f"{character} does nothing here." + (f" Near it: {near}." if near else " ? shows the keys."))
+
+    def pasted(self) -> None:
+        """Text was pasted where letters are commands."""
+        self._last_key_at = time.monotonic()
+        if self.blank:
+            self.wake()
+        else:
+            self.app.say("Pasted text does nothing here; e edits the text.", "warn")
+
+    # -- deciding ----------------------------------------------------------------------------------------------------
+
+    def _press(self, action: str, verdict: Verdict) -> None:
+        if self._busy or self.session.current is None:
+            return
+        judged = self._guard.judge(action, time.monotonic())
+        if judged == "ignore":
+            self.app.say("That was quick: the clip has only just opened. Press again to decide.", "warn")
+        elif judged == "wait":
+            self._later(self._unless_held(verdict))
+        else:
+            self.decide(verdict)
+
+    async def _unless_held(self, verdict: Verdict) -> None:
+        await asyncio.sleep(REPEAT_GAP)
+        if self._guard.confirmed():
+            self.decide(verdict)
+
+    def decide(self, verdict: Verdict) -> None:
+        """Give the verdict on the clip on the screen, unless something holds it back."""
+        here = self.session.current
+        if self._busy or here is None:
+            return
+        heard = self.hearing.heard()
+        text = None
+        if verdict in HAS_TEXT:
+            text = self._typed() if self.context is Context.EDIT else here.shown
+            if self.session.settled(text) and here.kept is None:
+                self._leave_field()
+                self.visit(self.session.advance(time.monotonic()))
+                return
+        missing = self.session.held_back(verdict, heard)
+        if missing is not None:
+            done, wanted = f"{heard.share:.0%}", f"{self.session.must_hear:.0%}"
+            self.app.say(f"Hear {wanted} of the clip first ({done} so far). Critical, skip and disturbing always go.", "warn")
+            return
+        self._busy = True
+        if verdict is Verdict.CRITICAL:
+            # Silence and a blank text come before the disk: the mark is pressed because every word is one too many.
+            self._leave_field()
+            here.kept, here.caret = None, 0
+            self.screen.hide_text()
+        self.hearing.silence()
+        decision = self.session.decide(verdict, heard, self.sitting.stamp(), text=text)
+        self._later(self._save(decision.verdict, self.sitting.save(decision)))
+
+    def undo(self) -> None:
+        """Take the last decision back."""
+        if self._busy:
+            return
+        decision = self.session.retract(self.sitting.stamp())
+        if decision is None:
+            self.app.say("There is nothing to take back" + (" any more." if self.session.sealed() else "."))
+            return
+        self._busy = True
+        self.hearing.silence()
+        self._later(self._save(Verdict.RETRACTED, self.sitting.save(decision)))
+
+    async def _save(self, verdict: Verdict, saving: Coroutine[Any, Any, Place | None]) -> None:
+        try:
+            place = await saving
+        except (JournalError, OSError) as error:
+            self.app.say(f"NOT SAVED: {error} Then press the key again.", "bad")
+            return
+        finally:
+            self._busy = False
+        if verdict is Verdict.RETRACTED:
+            self.app.say("Taken back. The clip is open again.")
+        else:
+            back = shown(self.keymap, "review.undo")
+            self.app.say(f"Saved: {SAID[verdict]}. {back} takes it back.", "good")
+        self._leave_field()
+        self.visit(place, play=verdict is not Verdict.ESCALATED)
+        self._later(self._top_up())
+
+    async def _top_up(self) -> None:
+        from earmark.queue.store.interface import StoreError
+
+        try:
+            came = await self.sitting.top_up()
+        except StoreError:
+            return  # the background sync says what is wrong
+        if came:
+            self.clips_came(came)
+        self.sitting.fetch_ahead()
+
+    # -- going from clip to clip -------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The screen is there: open the first clip."""
+        self.sitting.start(self)
+        self.app.say(self._greeting)
+        self.visit(self.session.advance(time.monotonic()))
+        self.app.set_interval(1.0, self._idle)
+        self.sitting.fetch_ahead()
+
+    def visit(self, place: Place | None, *, play: bool = True) -> None:
+        """Show a place and let it sound."""
+        self._guard.opened()
+        self.hearing.open(place, play=play)
+        self.screen.show_clip(place, self.settings.doubt_below)
+        if place is None:
+            self.summary()
+        else:
+            if self.panel == "summary":
+                self.close_panel()
+            if place.kept is not None and place.revision == 0 and place.keys == 0:
+                self.app.say("You left this text unfinished: e goes on with it, enter saves it.", "warn")
+        self.paint_status()
+        self.app.call_after_refresh(lambda: self._guard.painted(time.monotonic()))
+
+    def previous(self) -> None:
+        """The clip before this one."""
+        place = self.session.previous(time.monotonic())
+        if place is None:
+            self.app.say("This is the first clip of the sitting.")
+        else:
+            self.visit(place)
+
+    # -- the text field ----------------------------------------------------------------------------------------------
+
+    def edit(self) -> None:
+        """Open the text field where it was left."""
+        here = self.session.current
+        if here is None:
+            return
+        if here.latest is not None and here.sealed:
+            return
+        self.close_panel()
+        self.context = Context.EDIT
+        caret = here.caret if here.kept is not None else len(here.shown)
+        self.app.open_editor(here.shown, caret)
+        self.screen.label.show((("EDITING", "accent"), ("  enter saves · esc leaves, text kept · tab hears the last 2 s", "muted")))
+        self.paint_hints()
+
+    def leave_edit(self) -> None:
+        """Back to review; the text and the caret are kept."""
+        here = self.session.current
+        if here is not None and self.context is Context.EDIT:
+            self.session.keep(self._typed(), self.app.editor.caret)
+        self._leave_field()
+        if here is not None:
+            self.screen.show_text(here, self.settings.doubt_below)
+
+    def _typed(self) -> str:
+        from earmark.queue.text import clean
+
+        return clean(self.app.editor.text).strip()
+
+    def _leave_field(self) -> None:
+        if self.context is Context.EDIT:
+            self.context = Context.REVIEW
+            self.app.close_editor()
+            self.paint_hints()
+
+    # -- panels ------------------------------------------------------------------------------------------------------
+
+    def help(self) -> None:
+        """Open or close the help."""
+        self._toggle("help", lambda: self.screen.panel.fill(help_lines(self.keymap, self.settings.marks, self.screen.size.width - 2)))
+
+    def history(self) -> None:
+        """Open or close the history of this sitting."""
+        lines = history_lines(self.session.history(), self.screen.size.width - 4)
+        self._toggle("history", lambda: self.screen.panel.fill(lines, chosen=1 if len(lines) > 1 else None))
+
+    def summary(self) -> None:
+        """Say how the sitting went, now that nothing is left."""
+        self.panel = None
+        lines = summary_lines(self.session, self.sitting.saved, self.keymap)
+        self._toggle("summary", lambda: self.screen.panel.fill(lines))
+
+    def _toggle(self, name: str, fill: Callable[[], None]) -> None:
+        if self.panel == name:
+            self.close_panel()
+            return
+        self.panel = name
+        fill()
+        self.screen.add_class("-panel")
+        self.paint_hints()
+
+    def close_panel(self) -> None:
+        """Close whatever panel is open."""
+        if self.panel is not None:
+            self.panel = None
+            self.screen.remove_class("-panel")
+            self.paint_hints()
+
+    # -- going blank -------------------------------------------------------------------------------------------------
+
+    def _idle(self) -> None:
+        if self.hearing.active:
+            self._last_key_at = time.monotonic()
+        limit = self.settings.idle_blank
+        if limit and not self.blank and time.monotonic() - self._last_key_at >= limit:
+            self.blank = True
+            self.hearing.silence()
+            if self.context is Context.EDIT:
+                self.leave_edit()
+            self.screen.add_class("-blank")
+            self._later(self._keep_drafts())
+
+    async def _keep_drafts(self) -> None:
+        try:
+            await self.sitting.save_drafts()
+        except (JournalError, OSError) as error:
+            self.app.say(f"The draft is NOT SAVED: {error}", "bad")
+
+    def wake(self) -> None:
+        """The key that wakes the screen does nothing else."""
+        self.blank = False
+        self.screen.remove_class("-blank")
+
+    # -- what the sitting says ---------------------------------------------------------------------------------------
+
+    def sync_changed(self) -> None:
+        """The line to the store, or what waits to go over it, changed."""
+        self.paint_status()
+        if self.sitting.sync.trouble:
+            self.app.say(f"Not in step with the store: {self.sitting.sync.trouble} What you decide is safe on disk.", "warn")
+
+    def clips_withdrawn(self, on_screen: bool) -> None:
+        """Customers took clips back; where the one on the screen is among them, it vanishes, with words."""
+        if on_screen:
+            self._leave_field()
+            self.visit(self.session.advance(time.monotonic()))
+            self.app.say("The customer took this recording back: it is gone from here.", "warn")
+        self.paint_status()
+
+    def clips_came(self, count: int) -> None:
+        """More clips were leased."""
+        if self.session.current is None:
+            self.visit(self.session.advance(time.monotonic()), play=False)
+            self.app.say(f"{count} more clips came. Press a key to hear the first.")
+        self.paint_status()
+
+    def set_aside(self, count: int) -> None:
+        """The store would not take some lines."""
+        self.app.say(f"The store set {count} of your lines aside; `earmark journal show --quarantine` says why.", "bad")
+
+    # -- painting ----------------------------------------------------------------------------------------------------
+
+    def paint_status(self) -> None:
+        """Progress, saved and unsent counts, and the sound's way out."""
+        self.screen.show_status(
+            self.session.progress(), self.sitting.saved, self.sitting.sync, self.hearing.way_out, self.settings.unsynced_warn
+        )
+
+    def paint_hints(self) -> None:
+        """The keys of what is going on."""
+        self.screen.hints.show(hint_line(self.keymap, self.context, self.panel, self.screen.size.width - 2))
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def quit(self) -> None:
+        """Leave: what is typed becomes a draft, leases go back, the last lines are sent."""
+        if self.panel in ("help", "history"):
+            self.close_panel()
+            return
+        self.leave_now()
+
+    def leave_now(self) -> None:
+        """Leave whatever is open."""
+        if self._ending:
+            return
+        self._ending = True
+        self.hearing.silence()
+        if self.context is Context.EDIT:
+            self.leave_edit()
+        self.app.say("Keeping drafts, giving clips back …")
+        self._later(self._end())
+
+    async def _end(self) -> None:
+        try:
+            await self.sitting.end()
+        except (JournalError, OSError) as error:
+            self.app.farewell = f"The unfinished text is NOT SAVED: {error}"
+        self.app.exit()
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

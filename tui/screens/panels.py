@@ -1,0 +1,97 @@
+"""What the help, the history, the end of the queue and the hint line say."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from earmark.keymaps.actions import ACTIONS, Context
+from earmark.keymaps.keymap import Keymap
+from earmark.keymaps.keys import display
+from earmark.queue.session import Place, Session
+from earmark.tui.settings import Marks
+from earmark.tui.widgets.lines import Piece
+
+REVIEW_HINTS = ("play_pause", "accept", "edit", "critical", "unintelligible", "skip", "escalate", "undo", "help")
+EDIT_HINTS = ("edit.save", "edit.leave", "edit.hear_again", "edit.play_pause", "anywhere.critical")
+
+
+def shown(keymap: Keymap, action: str) -> str:
+    """The key to name for an action, as people read it; empty where it has none."""
+    keys = keymap.keys_for(action)
+    return display(keys[0]) if keys else ""
+
+
+def hint_line(keymap: Keymap, context: Context, panel: str | None, width: int) -> list[Piece]:
+    """The keys that matter now, as many as fit the width (cells)."""
+    if panel in ("help", "history"):
+        pairs = [("↑ ↓", "move"), *([("enter", "open")] if panel == "history" else []), ("esc", "close")]
+    else:
+        ids = EDIT_HINTS if context is Context.EDIT else [f"review.{name}" for name in REVIEW_HINTS]
+        pairs = [(shown(keymap, action), ACTIONS[action].label) for action in ids if keymap.keys_for(action)]
+    pieces: list[Piece] = []
+    used = 0
+    for key, does in pairs:
+        cells = len(key) + len(does) + (3 if pieces else 1)
+        if used + cells > width:
+            break
+        pieces += [("  " if pieces else "", ""), (key, "accent"), (f" {does}", "")]
+        used += cells
+    return pieces
+
+
+def help_lines(keymap: Keymap, marks: Marks, width: int) -> list[list[Piece]]:
+    """Every key, then the project's own definition of each mark. `width` in cells."""
+    lines: list[list[Piece]] = [[("KEYS", "accent"), (f"  keymap {keymap.name}", "muted")]]
+    for context in Context:
+        rows = [
+            ([(f"{'  '.join(display(key) for key in keymap.keys_for(action.id)):<16} ", "strong"), (action.does, "")])
+            for action in ACTIONS.values()
+            if action.context is context and keymap.keys_for(action.id)
+        ]
+        if rows:
+            lines += [[(f"while {context}ing" if context is not Context.ANYWHERE else "at any time", "muted")], *rows]
+    lines.append([])
+    lines.append([("WHAT THE MARKS MEAN", "accent")])
+    for name, text in (
+        ("critical", marks.critical),
+        ("unintelligible", marks.unintelligible),
+        ("skip", marks.skipped),
+        ("disturbing", marks.escalated),
+    ):
+        lines.append([(name, "strong")])
+        lines += [[(f"  {line}", "")] for line in textwrap.wrap(text, max(20, width - 2))]
+    return lines
+
+
+def history_lines(places: Sequence[Place], width: int) -> list[list[Piece]]:
+    """The decisions of this sitting, the latest first; no text of a critical clip. `width` in cells."""
+    if not places:
+        return [[("Nothing decided in this sitting yet.", "muted")]]
+    lines: list[list[Piece]] = [[("THIS SITTING", "accent"), (f"  {len(places)} decided, the latest first", "muted")]]
+    for place in places:
+        latest = place.latest
+        if latest is None:
+            continue
+        verdict = latest.verdict.value
+        text = "" if verdict == "critical" else (latest.text or place.clip.hypothesis.text)
+        lines.append([(f"{latest.at[11:16]}  {verdict:<15}", ""), (text[:width], "muted")])
+    return lines
+
+
+def summary_lines(session: Session, saved: int, keymap: Keymap) -> list[list[Piece]]:
+    """How the sitting went, and what can be done now."""
+    counts: dict[str, int] = {}
+    for place in session.places:
+        if place.decided and place.latest is not None:
+            counts[place.latest.verdict.value] = counts.get(place.latest.verdict.value, 0) + 1
+    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    lines: list[list[Piece]] = [
+        [("THE QUEUE IS EMPTY", "accent")],
+        [(f"Decided here: {told or 'nothing yet'}.", "")],
+        [(f"{saved} saved in this sitting. New clips appear here by themselves.", "muted")],
+        [],
+    ]
+    for action in ("review.history", "review.previous", "review.undo", "review.quit"):
+        lines.append([(f"{shown(keymap, action):<10} ", "strong"), (ACTIONS[action].does, "")])
+    return lines

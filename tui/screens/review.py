@@ -1,0 +1,141 @@
+"""The review screen: what stands where, and how each part is told its content. It knows no keys, no sound and no store."""
+
+from __future__ import annotations
+
+import msgspec
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from earmark.queue.session import Place, Progress
+from earmark.tui.sitting import SyncState
+from earmark.tui.widgets.lines import Lines, Piece, spread
+from earmark.tui.widgets.panel import Panel
+from earmark.tui.widgets.transcript import Transcript, tokens
+from earmark.tui.widgets.waveform import Waveform
+
+TALL = 28
+"""From so many rows on the waveform and the panel are larger."""
+
+
+class Playing(msgspec.Struct, frozen=True):
+    """The player's state as the clock line shows it. Times are seconds of the clip; `waiting` says why nothing sounds yet."""
+
+    position: float = 0.0
+    duration: float = 0.0
+    speed: float = 1.0
+    playing: bool = False
+    loop: bool = False
+    heard: float = 0.0
+    waiting: str = ""
+
+
+class ReviewScreen(Screen[None]):
+    """One clip: status, waveform, clock, text, notice, hints; and a panel that can be opened below the text."""
+
+    AUTO_FOCUS = ""
+    BINDINGS = []
+
+    def compose(self) -> ComposeResult:
+        yield Lines(id="status")
+        yield Waveform(id="waveform")
+        yield Lines(id="clock")
+        yield Lines(id="label")
+        yield Transcript(id="transcript")
+        yield Panel(id="panel")
+        yield Lines(id="notice")
+        yield Lines(id="hints")
+        yield Lines(id="blank")
+
+    def on_mount(self) -> None:
+        self.status = self.query_one("#status", Lines)
+        self.waveform = self.query_one("#waveform", Waveform)
+        self.clock = self.query_one("#clock", Lines)
+        self.label = self.query_one("#label", Lines)
+        self.transcript = self.query_one("#transcript", Transcript)
+        self.panel = self.query_one("#panel", Panel)
+        self.notice = self.query_one("#notice", Lines)
+        self.hints = self.query_one("#hints", Lines)
+        self.blank = self.query_one("#blank", Lines)
+        self.blank.show((), ((" Blank and silent while you are away. Any key brings the clip back.", ""),))
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.height >= TALL, "-tall")
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def show_clip(self, place: Place | None, doubt_below: float) -> None:
+        """The clip on the screen: waveform, label and text; or that none is left."""
+        if place is None:
+            self.waveform.show(b"")
+            self.label.show((("Nothing left to decide here.", "good"),))
+            self.transcript.show([])
+            return
+        self.waveform.show(place.clip.peaks)
+        self.show_text(place, doubt_below)
+
+    def show_text(self, place: Place, doubt_below: float) -> None:
+        """The label that says whose text this is, and the text."""
+        self.label.show(label(place))
+        clip = place.clip
+        words = clip.hypothesis.words if place.shown == clip.hypothesis.text else ()
+        self.transcript.show(tokens(place.shown, words, doubt_below), empty="(the machine heard no words)")
+
+    def hide_text(self) -> None:
+        """Nothing of the clip stays on the screen."""
+        self.transcript.show([])
+        self.label.show(())
+        self.waveform.show(b"")
+
+    def show_status(self, progress: Progress, saved: int, sync: SyncState, sound: Piece, unsynced_warn: int) -> None:
+        """Progress and pace at the left; saved, unsent and the way out for sound at the right."""
+        left: list[Piece] = [("Earmark ", "accent"), (f" {progress.decided} decided · {progress.at_hand} to go", "")]
+        if progress.pace is not None:
+            left.append((f" · {progress.pace:.0f} clips/h", "muted"))
+        many = sync.unsent >= unsynced_warn
+        right: list[Piece] = [
+            (f"saved {saved}", "good" if saved else "muted"),
+            (" · ", "muted"),
+            (f"{'! ' if many or sync.trouble else ''}unsent {sync.unsent}", "warn" if many or sync.trouble else "muted"),
+            (" · ", "muted"),
+            sound,
+        ]
+        width = self.size.width - 2
+        if sum(len(text) for text, _ in [*left, *right]) + 1 > width:
+            left = left[:2]
+        self.status.show(spread(left, right, width))
+
+    def show_clock(self, playing: Playing, must_hear: float) -> None:
+        """State, position, duration, speed, and how much was heard of what must be."""
+        if playing.waiting:
+            state: Piece = (f"… {playing.waiting}", "muted")
+        else:
+            state = ("▶ playing", "accent") if playing.playing else ("‖ paused ", "")
+        position = clock_time(playing.position, tenths=not playing.playing)
+        middle = f"   {position} / {clock_time(playing.duration, tenths=True)}   {playing.speed:g}×{'   ↻ loop' if playing.loop else ''}"
+        enough = playing.heard + 1e-9 >= must_hear
+        heard: Piece = (f"heard {playing.heard:.0%}{' ✓' if enough and must_hear else ''}", "good" if enough else "muted")
+        self.clock.show(spread([state, (middle, "")], [heard], self.size.width - 2))
+
+    def say(self, text: str, look: str = "muted") -> None:
+        """One line for the reviewer; an empty text clears it."""
+        self.notice.show(((text, look),) if text else ())
+
+
+def label(place: Place) -> tuple[Piece, ...]:
+    """Whose text is on the screen."""
+    lang = f"  {place.clip.lang}" if place.clip.lang else ""
+    decided = place.latest.verdict.value if place.latest is not None and place.decided else None
+    if place.kept is not None:
+        return (("YOUR TEXT", "accent"), (" not saved yet", "warn"), (lang, "muted"))
+    if decided is not None:
+        return (("DECIDED", "good"), (f" {decided}", "strong"), (" · enter keeps it, e revises, backspace takes the last one back", "muted"))
+    return (("MACHINE HEARD", "muted"), (lang, "muted"))
+
+
+def clock_time(seconds: float, *, tenths: bool) -> str:
+    """`m:ss`, or `m:ss.t` with tenths; both cut, never rounded up, so that the end is not shown before it is reached."""
+    whole = int(seconds * 10 + 1e-6)
+    minutes, rest = divmod(whole, 600)
+    text = f"{minutes}:{rest // 10:02d}"
+    return f"{text}.{rest % 10}" if tenths else text

@@ -1,0 +1,111 @@
+"""One sink at a time out of several candidates: open it, and go on to the next where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from earmark.tui.sound.sinks.choose import Candidate
+from earmark.tui.sound.sinks.interface import Report, Sink, SinkFailed
+
+RETRY_AFTER = 30.0
+"""Seconds after which, with no way out found, all are tried once more: a headset may have been plugged in."""
+
+REMEDY = "install alsa-utils or pulseaudio-utils, see `earmark doctor`"
+
+
+class Outlet:
+    """The sink in use. `stop` and `name` are free for every thread; the rest is heavy and belongs on one thread."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        report: Report,
+        announce: Callable[[str | None, str | None], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """`announce` gets the sink's name (None: no sound) and one line of why, whenever one of them changes."""
+        self._candidates = candidates
+        self._report = report
+        self._announce = announce
+        self._clock = clock
+        self._sink: Sink | None = None
+        self._index = 0
+        self._proven = False
+        self._reasons: list[str] = []
+        self._gave_up: float | None = None
+        self._announced: tuple[str | None, str | None] | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The sink's name; None while none is open."""
+        sink = self._sink
+        return sink.name if sink else None
+
+    def stop(self) -> None:
+        """Silence at once, from any thread."""
+        sink = self._sink
+        if sink:
+            sink.stop()
+
+    def ready(self) -> Sink | None:
+        """The sink, opened where it is not; None where no candidate opens."""
+        if self._sink:
+            return self._sink
+        if self._gave_up is not None:
+            if self._clock() - self._gave_up < RETRY_AFTER:
+                return None
+            self._gave_up = None
+            self._index = 0
+            self._reasons.clear()
+        while self._index < len(self._candidates):
+            try:
+                self._sink = self._candidates[self._index](self._report)
+            except SinkFailed as failure:
+                self._next(str(failure))
+                continue
+            self._say(self._sink.name, "; ".join(self._reasons) or None)
+            return self._sink
+        self._gave_up = self._clock()
+        if self._candidates:
+            self._say(None, f"no sound: {REMEDY} ({'; '.join(self._reasons)})")
+        else:
+            self._say(None, "sound is off")
+        return None
+
+    def proven(self) -> None:
+        """The sink has played."""
+        self._proven = True
+        self._reasons.clear()
+
+    def failed(self, reason: str) -> None:
+        """The sink failed: one that has played is opened afresh once, else the next candidate's turn has come."""
+        sink, self._sink = self._sink, None
+        if sink is None:
+            return
+        sink.close()
+        if self._proven:
+            self._proven = False
+            self._say(sink.name, f"{reason}; trying again")
+        else:
+            self._next(reason)
+
+    def remark(self, reason: str) -> None:
+        """Tell something about the sink in use."""
+        self._say(self.name, reason)
+
+    def close(self) -> None:
+        """Silence, and give back the device and every child process."""
+        sink, self._sink = self._sink, None
+        if sink:
+            sink.close()
+
+    def _next(self, reason: str) -> None:
+        self._index += 1
+        self._proven = False
+        if reason not in self._reasons:
+            self._reasons.append(reason)
+
+    def _say(self, name: str | None, reason: str | None) -> None:
+        if (name, reason) != self._announced:
+            self._announced = (name, reason)
+            self._announce(name, reason)
