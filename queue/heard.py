@@ -40,7 +40,10 @@ class Heard:
         self._ends[first:last] = [end]
 
     def share(self, duration: float) -> float:
-        """How much of a clip of `duration` seconds was heard, from 0 to 1. Nothing of a clip without length is missing: 1."""
+        """How much of a clip of `duration` seconds was heard, from 0 to 1.
+
+        A clip without length lacks nothing: 1.
+        """
         if duration <= 0:
             return 1.0
         inside = sum(max(0.0, min(end, duration) - max(start, 0.0)) for start, end in self.intervals)

@@ -17,8 +17,8 @@ from earmark.queue.source import Finder, SourceError
 from earmark.queue.store.interface import Incoming, Store
 from earmark.queue.text import clean_name
 
-_IN_FLIGHT = 96_000_000  # bytes of samples that may be decoded ahead of the store
-_BYTES_A_SECOND = 96_000  # of 16 bits at 48 kHz
+_IN_FLIGHT = 120_000_000  # bytes of samples that may be decoded ahead of the store
+_BYTES_A_SECOND = 384_000  # of 16 bits at 192 kHz, since the rate is not known before the file is open
 _PROGRESS_STEPS = 1000
 
 

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from earmark.queue import files, journal_erase, journal_fork
-from earmark.queue.decision import Decision, Draft
+from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal_erase import Remains, SetAside
 from earmark.queue.journal_errors import EntryRefused, JournalBusy, JournalCorrupt, JournalError, NotSaved, reason_of
 from earmark.queue.journal_line import Entry, Erasure, Reason, Unfit, chain_in, decode, encode, erased
@@ -85,6 +85,7 @@ class Journal:
         self._segments: list[Segment] = []
         self._head = Head()
         self._day = ""
+        self._unsaid: set[str] = set()  # clips marked critical, what stood before the mark not erased yet
         self._trouble: str | None = "the journal is closed"
 
     @classmethod
@@ -157,12 +158,21 @@ class Journal:
 
         Raises `EntryRefused` for an entry that cannot be written as it is (another reviewer's, a text with a NUL, with
         half a surrogate pair, or above 100 kB). Raises `NotSaved` when the disk refuses: what was written is cut off
-        again, and everything else is refused until `reopen`. After a critical mark, call `erase` for its clip.
+        again, and everything else is refused until `reopen`.
+
+        After a critical mark, call `erase` for its clip before anything else is appended for that clip; when that is
+        missed, the next entry on that clip or the next opening does it.
         """
         with self._turn:
             if entry.reviewer != self.reviewer:
                 raise EntryRefused("not saved: this journal is another reviewer's")
-            return self._append(entry)
+            if entry.clip in self._unsaid:
+                # What is said after the mark must stand behind the erasure, or a late erasure would take it along.
+                self.erase(entry.clip, Reason.CRITICAL)
+            appended = self._append(entry)
+            if isinstance(entry, Decision) and entry.verdict is Verdict.CRITICAL:
+                self._unsaid.add(entry.clip)
+            return appended
 
     def erase(self, clip: str, reason: str) -> int:
         """Erase every payload of `clip` (decisions, drafts, torn tails, quarantine notes); says how many lines lost
@@ -176,11 +186,14 @@ class Journal:
                 everything = {clip: self._head.seq + 1}
                 found = any(journal_erase.without(segment.read(), everything)[1] for segment in self._segments)
                 if not found and not journal_erase.in_scraps(self.folder, everything, unclear=True):
+                    self._unsaid.discard(clip)
                     return 0
             except OSError as error:
                 raise self._failed(error, "nothing was erased") from error
             at = self._append(self._erasure(clip, Reason(reason)))
-            return self._expunge({clip: at.seq}, {clip})
+            count = self._expunge({clip: at.seq}, {clip})
+            self._unsaid.discard(clip)
+            return count
 
     def _erasure(self, clip: str, reason: Reason) -> Erasure:
         return Erasure(id=new_id(), at=told_time(), reviewer=self.reviewer, clip=clip, reason=reason)
@@ -281,10 +294,11 @@ class Journal:
             self._begin(1)
         # An empty newest segment takes the first line, whatever the day.
         self._day = loaded.last.at[:10] if loaded.last else ""
+        self._unsaid = set()
         self._trouble = None
         if remains.due or journal_erase.in_scraps(self.folder, remains.gone, unclear=False):
             for clip in sorted(remains.unsaid):
-                self._append(self._erasure(clip, Reason.CRITICAL))
+                remains.due[clip] = self._append(self._erasure(clip, Reason.CRITICAL)).seq
             self._expunge(remains.due, remains.gone)
             recovered.append("an erasure was cut off, and has been finished")
         self.recovered = "; ".join([*recovered, *loaded.recovered])

@@ -56,11 +56,12 @@ def verify(folder: Path) -> Report:
     Raises `JournalError` when there is no journal, or it cannot be read.
     """
     try:
-        paths = segment_paths(folder)
-        if not paths:
-            raise JournalError(f"there is no journal in {folder}")
         checker = _Checker()
-        for path in paths:
+        done = 0
+        # A writer may begin a segment meanwhile, with the line that explains what has gone from the one before.
+        while len(paths := segment_paths(folder)) > done:
+            path = paths[done]
+            done += 1
             data = files.read(path)
             checker.segment(path.name, data)
             tail = data[data.rfind(b"\n") + 1 :]
@@ -68,7 +69,9 @@ def verify(folder: Path) -> Report:
                 checker.fault("the line is cut off: its line feed is missing")
     except OSError as error:
         raise JournalError(f"the journal in {folder} cannot be read: {reason_of(error)}") from error
-    return checker.report(len(paths))
+    if not done:
+        raise JournalError(f"there is no journal in {folder}")
+    return checker.report(done)
 
 
 def _growing(path: Path, data: bytes) -> bool:

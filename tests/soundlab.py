@@ -1,4 +1,4 @@
-"""Sound cards of paper: an ALSA device that writes a file, a PulseAudio server that plays into nothing and is recorded."""
+"""Sound cards of paper: an ALSA device that writes a file, a PulseAudio server whose output is recorded."""
 
 from __future__ import annotations
 

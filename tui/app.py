@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
-import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rich.segment import Segment
 from textual import events
@@ -15,19 +15,18 @@ from textual.app import App
 
 from earmark.keymaps.actions import Context
 from earmark.keymaps.keymap import Keymap
-from earmark.tui.hearing import Hearing
 from earmark.tui.painting import Painter
 from earmark.tui.reviewing import Reviewing
 from earmark.tui.screens.review import ReviewScreen
 from earmark.tui.settings import Settings
 from earmark.tui.sitting import Sitting
-from earmark.tui.sound.player import Player, PlayerEvent
 from earmark.tui.theme import THEMES
 
 if TYPE_CHECKING:
+    from earmark.tui.sound.player import Player, PlayerEvent
     from earmark.tui.widgets.editor import Editor
 
-MakePlayer = Callable[[Callable[[PlayerEvent], None]], Player]
+MakePlayer: TypeAlias = "Callable[[Callable[[PlayerEvent], None]], Player]"
 
 
 class EarmarkApp(App[None]):
@@ -57,10 +56,11 @@ class EarmarkApp(App[None]):
         self.theme = settings.theme
         self.animation_level = "none"
         self.painter = Painter()
-        self.player = make_player(self._player_says)
-        self.hearing = Hearing(self, sitting, self.player, must_hear=settings.must_hear, silent=silent)
-        self.reviewing = Reviewing(self, sitting, self.hearing, keymap, settings, greeting)
-        self.review_screen = ReviewScreen()
+        self.player: Player | None = None
+        self._make_player = make_player
+        self._silent = silent
+        self.reviewing = Reviewing(self, sitting, keymap, settings, greeting)
+        self.review_screen = ReviewScreen(self.reviewing.show_first)
         self.farewell = ""
         self._editor: Editor | None = None
 
@@ -70,8 +70,13 @@ class EarmarkApp(App[None]):
         return self.review_screen
 
     def on_ready(self) -> None:
-        self.reviewing.paint_hints()
-        self.reviewing.begin()
+        # The first clip is on the screen by now: what is slow (decoding, the sound card, the store) begins here.
+        from earmark.tui.hearing import Hearing
+
+        gc.enable()
+        self.player = self._make_player(self._player_says)
+        self.hearing = Hearing(self, self.reviewing.sitting, self.player, self.reviewing.settings.must_hear, self._silent)
+        self.reviewing.begin(self.hearing)
         loop = asyncio.get_running_loop()
         for name in ("SIGHUP", "SIGTERM"):
             if hasattr(signal, name):
@@ -79,11 +84,13 @@ class EarmarkApp(App[None]):
 
     def _hung_up(self) -> None:
         # The line is gone: silence first, then the draft and the leases.
-        self.player.stop()
+        if self.player is not None:
+            self.player.stop()
         self.reviewing.leave_now()
 
     async def _on_exit_app(self) -> None:
-        self.player.close()
+        if self.player is not None:
+            self.player.close()
         await super()._on_exit_app()
 
     # -- the text field, made when it is first needed ----------------------------------------------------------------
@@ -132,7 +139,8 @@ class EarmarkApp(App[None]):
     def _resized(self) -> None:
         self.reviewing.paint_status()
         self.reviewing.paint_hints()
-        self.hearing.paint()
+        if self.player is not None:
+            self.hearing.paint()
 
     def _player_says(self, event: PlayerEvent) -> None:
         # Comes from a thread of the player's; the loop may be closing.
@@ -156,6 +164,8 @@ class EarmarkApp(App[None]):
 
     def _fatal_error(self) -> None:
         # Only where it happened, never the values that were at hand: they may be somebody's words.
+        import traceback
+
         error = self._exception
         places = traceback.extract_tb(error.__traceback__) if error is not None else []
         told = [
@@ -164,7 +174,8 @@ class EarmarkApp(App[None]):
             *(f"  {place.filename}:{place.lineno} in {place.name}" for place in places[-12:]),
         ]
         self._exit_renderables.append(_Plain("\n".join(told) + "\n"))
-        self.player.close()
+        if self.player is not None:
+            self.player.close()
         self._close_messages_no_wait()
 
 

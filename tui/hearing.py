@@ -27,7 +27,7 @@ LOOPS_TILL_IDLE = 3
 class Hearing:
     """The sound of the clip on the screen."""
 
-    def __init__(self, app: EarmarkApp, sitting: Sitting, player: Player, *, must_hear: float, silent: str | None) -> None:
+    def __init__(self, app: EarmarkApp, sitting: Sitting, player: Player, must_hear: float, silent: str | None) -> None:
         self._app = app
         self._sitting = sitting
         self._player = player

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +18,9 @@ from earmark.queue.session import Session
 from earmark.tui.commands.common import app_version, journal_folder, open_store_of
 from earmark.tui.settings import Settings, user_keymap
 
+if TYPE_CHECKING:
+    from earmark.tui.sound.player import Player, PlayerEvent
+
 
 def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None, recall: bool = False) -> None:
     """Run the review screen until it is left. `recall` shows what was decided in earlier sittings again.
@@ -24,6 +31,8 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.ClickException("the review screen needs a terminal; run it in one, over SSH with `ssh -t`.")
+    # Thousands of objects are made until the first paint and none is garbage: looking for it would take a tenth of the time.
+    gc.disable()
     keymap = load(settings.keymap, user_keymap())
     store = open_store_of(settings)
     journal = None
@@ -38,8 +47,6 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
         # The screen is imported last: whatever is wrong with store or journal is said without waiting for it.
         from earmark.tui.app import EarmarkApp
         from earmark.tui.sitting import Sitting
-        from earmark.tui.sound.player import Player
-        from earmark.tui.sound.sinks.choose import candidates
 
         sitting = Sitting(
             session, journal, batch, store, sync_seconds=settings.sync_seconds, lease_seconds=settings.lease_minutes * 60
@@ -47,7 +54,7 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
         silent = "Sound is off (--sound none)." if settings.sound == "none" else None
         app = EarmarkApp(
             sitting,
-            lambda report: Player(report, candidates(settings.sound)),
+            partial(make_player, settings.sound),
             keymap,
             settings,
             greeting="; ".join(journal.recovered) or greeting,
@@ -64,6 +71,14 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
     if app.return_code:
         raise click.exceptions.Exit(app.return_code)
     click.echo(f"{sitting.saved} saved, {sitting.sync.unsent} not sent yet.", err=True)
+
+
+def make_player(preference: str, report: Callable[[PlayerEvent], None]) -> Player:
+    """A player for the ways out that are preferred; imported only now, after the first paint."""
+    from earmark.tui.sound.player import Player
+    from earmark.tui.sound.sinks.choose import candidates
+
+    return Player(report, candidates(preference))
 
 
 def decode(flac: bytes) -> Sound:

@@ -14,14 +14,14 @@ from earmark.queue.decision import HAS_TEXT, Verdict
 from earmark.queue.journal import JournalError
 from earmark.queue.session import Place
 from earmark.tui.guard import REPEAT_GAP, Guard
-from earmark.tui.hearing import Hearing
 from earmark.tui.screens.panels import help_lines, hint_line, history_lines, shown, summary_lines
-from earmark.tui.screens.review import ReviewScreen
+from earmark.tui.screens.review import Playing, ReviewScreen
 from earmark.tui.settings import Settings
 from earmark.tui.sitting import Sitting
 
 if TYPE_CHECKING:
     from earmark.tui.app import EarmarkApp
+    from earmark.tui.hearing import Hearing
 
 DECISIONS = {
     "review.accept": Verdict.ACCEPTED,
@@ -46,11 +46,10 @@ SAID = {
 class Reviewing:
     """Holds what is going on (reviewing, editing, a panel open, blank) and carries out actions."""
 
-    def __init__(self, app: EarmarkApp, sitting: Sitting, hearing: Hearing, keymap: Keymap, settings: Settings, greeting: str) -> None:
+    def __init__(self, app: EarmarkApp, sitting: Sitting, keymap: Keymap, settings: Settings, greeting: str) -> None:
         self.app = app
         self.sitting = sitting
         self.session = sitting.session
-        self.hearing = hearing
         self.keymap = keymap
         self.settings = settings
         self.context = Context.REVIEW
@@ -62,32 +61,7 @@ class Reviewing:
         self._ending = False
         self._last_key_at = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._do: dict[str, Callable[[], None]] = {
-            "review.play_pause": hearing.play_pause,
-            "review.replay": hearing.replay,
-            "review.back": partial(hearing.seek, -1.0),
-            "review.forward": partial(hearing.seek, 1.0),
-            "review.slower": partial(hearing.change_speed, -1),
-            "review.faster": partial(hearing.change_speed, 1),
-            "review.loop": hearing.loop,
-            "review.edit": self.edit,
-            "review.undo": self.undo,
-            "review.previous": self.previous,
-            "review.history": self.history,
-            "review.help": self.help,
-            "review.quit": self.quit,
-            "edit.hear_again": partial(hearing.replay, 2.0),
-            "edit.leave": self.leave_edit,
-            "edit.back": partial(hearing.seek, -1.0),
-            "edit.forward": partial(hearing.seek, 1.0),
-            "edit.play_pause": hearing.play_pause,
-            "edit.replay": hearing.replay,
-            "edit.slower": partial(hearing.change_speed, -1),
-            "edit.faster": partial(hearing.change_speed, 1),
-            "edit.undo": lambda: app.editor.undo(),
-            "edit.redo": lambda: app.editor.redo(),
-            "anywhere.quit": self.quit,
-        }
+        self._do: dict[str, Callable[[], None]] = {}
 
     @property
     def screen(self) -> ReviewScreen:
@@ -98,8 +72,9 @@ class Reviewing:
     def key(self, key: str, character: str | None) -> bool:
         """A key was pressed. True when it was ours; False leaves it to the text field."""
         self._last_key_at = time.monotonic()
-        if self._ending:
+        if self._ending or not self._do:
             return True
+        self.app.say("")
         if self.blank:
             self.wake()
             return True
@@ -172,6 +147,34 @@ class Reviewing:
             self.wake()
         else:
             self.app.say("Pasted text does nothing here; e edits the text.", "warn")
+
+    def _actions(self, hearing: Hearing) -> dict[str, Callable[[], None]]:
+        return {
+            "review.play_pause": hearing.play_pause,
+            "review.replay": hearing.replay,
+            "review.back": partial(hearing.seek, -1.0),
+            "review.forward": partial(hearing.seek, 1.0),
+            "review.slower": partial(hearing.change_speed, -1),
+            "review.faster": partial(hearing.change_speed, 1),
+            "review.loop": hearing.loop,
+            "review.edit": self.edit,
+            "review.undo": self.undo,
+            "review.previous": self.previous,
+            "review.history": self.history,
+            "review.help": self.help,
+            "review.quit": self.quit,
+            "edit.hear_again": partial(hearing.replay, 2.0),
+            "edit.leave": self.leave_edit,
+            "edit.back": partial(hearing.seek, -1.0),
+            "edit.forward": partial(hearing.seek, 1.0),
+            "edit.play_pause": hearing.play_pause,
+            "edit.replay": hearing.replay,
+            "edit.slower": partial(hearing.change_speed, -1),
+            "edit.faster": partial(hearing.change_speed, 1),
+            "edit.undo": lambda: self.app.editor.undo(),
+            "edit.redo": lambda: self.app.editor.redo(),
+            "anywhere.quit": self.quit,
+        }
 
     # -- deciding ----------------------------------------------------------------------------------------------------
 
@@ -261,18 +264,34 @@ class Reviewing:
 
     # -- going from clip to clip -------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """The screen is there: open the first clip."""
+    def show_first(self) -> None:
+        """Put the first clip on the screen, silent yet: the player is made after the first paint."""
+        place = self.session.advance(time.monotonic())
+        self._show(place)
+        self.screen.show_clock(Playing(duration=place.clip.duration if place is not None else 0.0, waiting="opening"), 0.0)
+        self.paint_hints()
+        if self._greeting and not self.screen.notice.content:
+            self.app.say(self._greeting)
+
+    def begin(self, hearing: Hearing) -> None:
+        """The first clip was painted: let it sound, and begin what goes on in the background."""
+        self.hearing = hearing
+        self._do = self._actions(hearing)
+        self._guard.painted(time.monotonic())
+        self.paint_status()
+        self.hearing.open(self.session.current)
         self.sitting.start(self)
-        self.app.say(self._greeting)
-        self.visit(self.session.advance(time.monotonic()))
         self.app.set_interval(1.0, self._idle)
         self.sitting.fetch_ahead()
 
     def visit(self, place: Place | None, *, play: bool = True) -> None:
-        """Show a place and let it sound."""
+        """Let a place sound, and show it."""
         self._guard.opened()
         self.hearing.open(place, play=play)
+        self._show(place)
+        self.app.call_after_refresh(lambda: self._guard.painted(time.monotonic()))
+
+    def _show(self, place: Place | None) -> None:
         self.screen.show_clip(place, self.settings.doubt_below)
         if place is None:
             self.summary()
@@ -282,7 +301,6 @@ class Reviewing:
             if place.kept is not None and place.revision == 0 and place.keys == 0:
                 self.app.say("You left this text unfinished: e goes on with it, enter saves it.", "warn")
         self.paint_status()
-        self.app.call_after_refresh(lambda: self._guard.painted(time.monotonic()))
 
     def previous(self) -> None:
         """The clip before this one."""
@@ -332,11 +350,11 @@ class Reviewing:
 
     def help(self) -> None:
         """Open or close the help."""
-        self._toggle("help", lambda: self.screen.panel.fill(help_lines(self.keymap, self.settings.marks, self.screen.size.width - 2)))
+        self._toggle("help", lambda: self.screen.panel.fill(help_lines(self.keymap, self.settings.marks, self.screen.inner)))
 
     def history(self) -> None:
         """Open or close the history of this sitting."""
-        lines = history_lines(self.session.history(), self.screen.size.width - 4)
+        lines = history_lines(self.session.history(), self.screen.inner - 2)
         self._toggle("history", lambda: self.screen.panel.fill(lines, chosen=1 if len(lines) > 1 else None))
 
     def summary(self) -> None:
@@ -418,12 +436,12 @@ class Reviewing:
     def paint_status(self) -> None:
         """Progress, saved and unsent counts, and the sound's way out."""
         self.screen.show_status(
-            self.session.progress(), self.sitting.saved, self.sitting.sync, self.hearing.way_out, self.settings.unsynced_warn
+            self.session.progress(), self.sitting.saved, self.sitting.sync, self.hearing.way_out if self._do else ("", ""), self.settings.unsynced_warn
         )
 
     def paint_hints(self) -> None:
         """The keys of what is going on."""
-        self.screen.hints.show(hint_line(self.keymap, self.context, self.panel, self.screen.size.width - 2))
+        self.screen.hints.show(hint_line(self.keymap, self.context, self.panel, self.screen.inner))
 
     # -- the end -----------------------------------------------------------------------------------------------------
 

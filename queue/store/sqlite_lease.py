@@ -85,18 +85,26 @@ def take(
 def reopen(
     connection: sqlite3.Connection, *, reviewer: str, clips: Sequence[str], lease: str, expires: float
 ) -> list[Leased]:
-    """Lease decided clips again to the reviewer whose decision is the last one; their state stays what it is."""
+    """Lease decided clips again to the reviewer whose decision is the last one. They stay decided.
+
+    A clip that the reviewer skipped, and nobody has, is theirs alone meanwhile.
+    """
     rows = connection.execute(
         f"""SELECT {_COLUMNS} FROM clip
             WHERE clip.id IN (SELECT value FROM json_each(:clips))
                 AND clip.state IN ('done', 'open', 'escalated') AND (clip.owner IS NULL OR clip.owner = :reviewer)
-                AND :reviewer = (SELECT reviewer FROM line WHERE line.clip = clip.id AND verdict IS NOT NULL ORDER BY arrival DESC LIMIT 1)
+                AND :reviewer = (
+                    SELECT reviewer FROM line WHERE line.clip = clip.id AND verdict IS NOT NULL
+                    ORDER BY arrival DESC LIMIT 1
+                )
             {_ORDER}""",  # noqa: S608 - constants
         {"clips": json.dumps(list(clips)), "reviewer": reviewer},
     ).fetchall()
     again = [_leased(row, lease, expires) for row in rows]
     connection.executemany(
-        "UPDATE clip SET owner = ?, lease = ?, lease_until = ? WHERE id = ?",
+        """UPDATE clip SET owner = ?, lease = ?, lease_until = ?,
+               state = CASE state WHEN 'open' THEN 'leased' ELSE state END
+           WHERE id = ?""",
         [(reviewer, leased.lease, expires, leased.clip.id) for leased in again],
     )
     return again

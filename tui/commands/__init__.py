@@ -4,23 +4,53 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
+from importlib import import_module
 from typing import Any
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation
-from earmark.tui.commands.completion import completion
-from earmark.tui.commands.demo import demo
-from earmark.tui.commands.doctor import doctor
-from earmark.tui.commands.export import export
-from earmark.tui.commands.journal import journal
-from earmark.tui.commands.keys import keys
-from earmark.tui.commands.load import load
-from earmark.tui.commands.review import review
-from earmark.tui.commands.status import status
-from earmark.tui.commands.sync import sync
-from earmark.tui.commands.withdraw import withdraw
+from earmark.tui.commands.common import Invocation
+
+COMMANDS = (
+    "demo",
+    "load",
+    "review",
+    "sync",
+    "status",
+    "export",
+    "withdraw",
+    "journal",
+    "keys",
+    "doctor",
+    "completion",
+)
+"""In the order of `earmark --help`; each is a module here with a command of its own name."""
+
+
+class Commands(click.Group):
+    """Imports a subcommand's module when it is asked for: opening the review screen does not pay for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"earmark.tui.commands.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -31,7 +61,7 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--store", metavar="URL", help="The store, such as sqlite:///FOLDER.  [default: an embedded one; EARMARK_STORE]")
 @click.option("--home", metavar="DIR", help="The folder for journals and the default store.  [EARMARK_HOME]")
 @click.option("--reviewer", metavar="NAME", help="In whose name decisions are made.  [default: the login name; EARMARK_REVIEWER]")
@@ -48,10 +78,6 @@ def cli(context: click.Context, /, **overrides: str | None) -> None:
       earmark export results.jsonl        the results as a manifest
     """
     context.obj = Invocation(overrides)
-
-
-for command in (demo, load, review, sync, status, export, withdraw, journal, keys, doctor, completion):
-    cli.add_command(command)
 
 
 def main() -> None:
@@ -91,10 +117,10 @@ def _failed(error: Exception) -> int:
     if isinstance(error, OSError):
         click.echo(f"Error: {error.filename or 'the system'}: {error.strerror or type(error).__name__}", err=True)
         return 1
+    import traceback
+
     click.echo(f"Error: a fault of Earmark's own ({type(error).__name__}); nothing saved is lost. It happened at:", err=True)
     for frame in traceback.extract_tb(error.__traceback__)[-8:]:
         click.echo(f"  {frame.filename}:{frame.lineno} in {frame.name}", err=True)
     return 1
 
-
-__all__ = ["cli", "invocation", "main"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from importlib.resources import as_file, files
-
 import click
 
 from earmark.tui.commands.common import Invocation, invocation
@@ -26,6 +23,8 @@ def demo(given: Invocation, show_credits: bool, reset: bool, keymap: str | None,
       earmark demo --reset --keymap vim
       earmark demo --credits
     """
+    from importlib.resources import files
+
     folder = files("earmark.tui") / "demo"
     if show_credits:
         click.echo((folder / "CREDITS.md").read_text(encoding="utf-8"))
@@ -35,6 +34,8 @@ def demo(given: Invocation, show_credits: bool, reset: bool, keymap: str | None,
     settings = given.settings(keymap=keymap, sound=sound, theme=theme)
     home = settings.home_path / "demo"
     if reset and home.exists():
+        import shutil
+
         from earmark.queue.journal import locked
 
         for busy in (home / "journals").glob("*"):
@@ -56,6 +57,8 @@ def _fill(url: str, folder: object) -> None:
     try:
         if store.counts("").clips:
             return
+        from importlib.resources import as_file
+
         from earmark.queue.intake import load
 
         with as_file(folder) as path:  # type: ignore[arg-type]  # a Traversable

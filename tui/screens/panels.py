@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from datetime import datetime
 
 from earmark.keymaps.actions import ACTIONS, Context
 from earmark.keymaps.keymap import Keymap
@@ -75,7 +76,8 @@ def history_lines(places: Sequence[Place], width: int) -> list[list[Piece]]:
             continue
         verdict = latest.verdict.value
         text = "" if verdict == "critical" else (latest.text or place.clip.hypothesis.text)
-        lines.append([(f"{latest.at[11:16]}  {verdict:<15}", ""), (text[:width], "muted")])
+        told = datetime.fromisoformat(latest.at).astimezone().strftime("%H:%M")
+        lines.append([(f"{told}  {verdict:<15}", ""), (text[:width], "muted")])
     return lines
 
 

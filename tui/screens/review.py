@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from textual import events
 from textual.app import ComposeResult
@@ -36,6 +38,11 @@ class ReviewScreen(Screen[None]):
     AUTO_FOCUS = ""
     BINDINGS = []
 
+    def __init__(self, opened: Callable[[], None]) -> None:
+        """`opened` is called when the parts are there, before the first paint."""
+        super().__init__()
+        self._opened = opened
+
     def compose(self) -> ComposeResult:
         yield Lines(id="status")
         yield Waveform(id="waveform")
@@ -58,9 +65,15 @@ class ReviewScreen(Screen[None]):
         self.hints = self.query_one("#hints", Lines)
         self.blank = self.query_one("#blank", Lines)
         self.blank.show((), ((" Blank and silent while you are away. Any key brings the clip back.", ""),))
+        self._opened()
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.height >= TALL, "-tall")
+
+    @property
+    def inner(self) -> int:
+        """The width, in cells, between the margins; the terminal's own while the screen is not laid out yet."""
+        return (self.size.width or self.app.size.width) - 2
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -100,7 +113,7 @@ class ReviewScreen(Screen[None]):
             (" · ", "muted"),
             sound,
         ]
-        width = self.size.width - 2
+        width = self.inner
         if sum(len(text) for text, _ in [*left, *right]) + 1 > width:
             left = left[:2]
         self.status.show(spread(left, right, width))
@@ -115,7 +128,7 @@ class ReviewScreen(Screen[None]):
         middle = f"   {position} / {clock_time(playing.duration, tenths=True)}   {playing.speed:g}×{'   ↻ loop' if playing.loop else ''}"
         enough = playing.heard + 1e-9 >= must_hear
         heard: Piece = (f"heard {playing.heard:.0%}{' ✓' if enough and must_hear else ''}", "good" if enough else "muted")
-        self.clock.show(spread([state, (middle, "")], [heard], self.size.width - 2))
+        self.clock.show(spread([state, (middle, "")], [heard], self.inner))
 
     def say(self, text: str, look: str = "muted") -> None:
         """One line for the reviewer; an empty text clears it."""

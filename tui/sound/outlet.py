@@ -30,7 +30,8 @@ class Outlet:
         self._clock = clock
         self._sink: Sink | None = None
         self._index = 0
-        self._proven = False
+        self._works = False
+        self._tried_again = False
         self._reasons: list[str] = []
         self._gave_up: float | None = None
         self._announced: tuple[str | None, str | None] | None = None
@@ -67,24 +68,28 @@ class Outlet:
             return self._sink
         self._gave_up = self._clock()
         if self._candidates:
-            self._say(None, f"no sound: {REMEDY} ({'; '.join(self._reasons)})")
+            self._say(None, f"No sound: {REMEDY} ({'; '.join(self._reasons)}).")
         else:
-            self._say(None, "sound is off")
+            self._say(None, "Sound is off.")
         return None
 
-    def proven(self) -> None:
-        """The sink has played."""
-        self._proven = True
+    def started(self) -> None:
+        """The sink has begun to play something."""
+        self._works = True
         self._reasons.clear()
 
+    def ended(self) -> None:
+        """The sink has played something to its end."""
+        self._tried_again = False
+
     def failed(self, reason: str) -> None:
-        """The sink failed: one that has played is opened afresh once, else the next candidate's turn has come."""
+        """The sink failed: one that has played before is opened afresh, once; else it is the next candidate's turn."""
         sink, self._sink = self._sink, None
         if sink is None:
             return
         sink.close()
-        if self._proven:
-            self._proven = False
+        if self._works and not self._tried_again:
+            self._tried_again = True
             self._say(sink.name, f"{reason}; trying again")
         else:
             self._next(reason)
@@ -101,7 +106,7 @@ class Outlet:
 
     def _next(self, reason: str) -> None:
         self._index += 1
-        self._proven = False
+        self._works = self._tried_again = False
         if reason not in self._reasons:
             self._reasons.append(reason)
 

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from earmark.queue.heard import Heard
+from earmark.tui.sound.events import Began, Finished, PlayerEvent, SinkChanged
 from earmark.tui.sound.outlet import Outlet
 from earmark.tui.sound.sinks.choose import Candidate, candidates
 from earmark.tui.sound.sinks.interface import Ended, Failed, SinkEvent, Started
-from earmark.tui.sound.track import Track
+from earmark.tui.sound.track import Cut, Track
 
 if TYPE_CHECKING:
     from earmark.tui.sound.prepare import Decoded
+
+__all__ = ["SPEEDS", "Began", "Finished", "Player", "PlayerEvent", "SinkChanged"]
 
 SPEEDS: Final = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 """The ladder of speeds that the keys climb."""
@@ -29,31 +32,8 @@ _EARLY = 0.25  # seconds before its time at which a sink may say that it is done
 _TICK = 0.5  # seconds between looks at a sink that should be playing
 
 
-class Began(msgspec.Struct, frozen=True):
-    """What was asked for by `play` or `replay` began to sound at `at` (seconds of the player's clock)."""
-
-    clip: str
-    at: float
-
-
-class Finished(msgspec.Struct, frozen=True):
-    """What was asked for was played to its end; nothing plays now."""
-
-    clip: str
-
-
-class SinkChanged(msgspec.Struct, frozen=True):
-    """Sound goes out by `name` now (None: nowhere). `reason` is one line for people, where there is something to say."""
-
-    name: str | None
-    reason: str | None
-
-
-PlayerEvent = Began | Finished | SinkChanged
-
-
 class _Run(msgspec.Struct):
-    """A request that the sink has: clip seconds `start` to `end` at `speed`; sounding since `at`, None while not yet."""
+    """What the sink was asked for: seconds `start` to `end` at `speed`; sounding since `at` (None: not yet)."""
 
     generation: int
     start: float
@@ -67,10 +47,11 @@ _Message = Literal["open", "go", "close"] | SinkEvent
 
 
 class Player:
-    """One clip, one sink, one worker thread for all that takes time. Every method is free for every thread and returns at once.
+    """One clip, one sink, one worker thread for all that takes time.
 
-    `report` is called from the worker thread. Positions are seconds of the clip, whatever the speed. The newest
-    request wins: what was asked for before and has not begun never sounds.
+    Every method returns at once and may be called from every thread; `report` is called from the worker. Positions
+    are seconds of the clip, whatever the speed. The newest request wins: what was asked for before and has not begun
+    never sounds.
     """
 
     def __init__(
@@ -195,7 +176,7 @@ class Player:
             self._position, self._until, self._playing = 0.0, None, False
 
     def close(self) -> None:
-        """Silence at once, give back the device and every child process, end the worker. Waits for that a second at most."""
+        """Silence at once, give back the device and every child process. Waits for that, a second at most."""
         self.stop()
         self._box.put("close")
         if threading.current_thread() is not self._worker:
@@ -303,7 +284,6 @@ class Player:
                     return
                 case "open":
                     self._outlet.ready()
-                    self._get_ready()
                 case "go":
                     self._go()
                 case Started():
@@ -313,11 +293,6 @@ class Player:
                 case Failed():
                     self._on_failed(message)
 
-    def _get_ready(self) -> None:
-        track = self._track
-        if track:
-            track.ready()
-
     def _go(self) -> None:
         """Hand the newest request to the sink, unless it was taken back meanwhile."""
         with self._lock:
@@ -326,7 +301,7 @@ class Player:
                 return
             end = track.duration if self._until is None else self._until
         sink = self._outlet.ready()
-        cut = track.cut(position, end, speed) if sink else None
+        cut = self._cut(track, position, end, speed) if sink else None
         with self._lock:
             if generation != self._generation:
                 return  # whoever changed it has put a "go" of their own, where one is due
@@ -343,6 +318,13 @@ class Player:
             clip = self._clip
         self._report(Finished(clip))
 
+    def _cut(self, track: Track, start: float, end: float, speed: float) -> Cut | None:
+        try:
+            return track.cut(start, end, speed)
+        except Exception as failure:  # whatever is wrong with one clip, the next one must play
+            self._outlet.remark(f"this clip cannot be played ({type(failure).__name__})")
+            return None
+
     def _on_started(self, event: Started) -> None:
         with self._lock:
             if self._run is None or self._run.generation != event.generation:
@@ -351,7 +333,7 @@ class Player:
             asked, self._asked_to_start = self._asked_to_start, False
             self._starts += asked
             clip = self._clip
-        self._outlet.proven()
+        self._outlet.started()
         if asked:
             self._report(Began(clip, event.at))
 
@@ -382,7 +364,9 @@ class Player:
                 self._until = None
                 finished = True
             clip = self._clip
-        if broke_off:
+        if not broke_off:
+            self._outlet.ended()
+        else:
             self._outlet.remark("the sound broke off before its end; play goes on from there")
         if finished:
             self._report(Finished(clip))

@@ -90,7 +90,7 @@ def gain(samples: Decoded, rate: int) -> float:
 
 
 def nearest_rate(rate: int) -> int:
-    """`rate` itself where every sink takes it, else the next higher one that they take (none lost), else the highest."""
+    """`rate` where every sink takes it, else the next higher that they take (nothing is lost), else the highest."""
     return next((each for each in RATES if each >= rate), RATES[-1])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -28,18 +29,16 @@ class Lines(Widget):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._content: tuple[tuple[Piece, ...], ...] = ()
+        self.content: tuple[tuple[Piece, ...], ...] = ()
 
     def show(self, *lines: Sequence[Piece]) -> None:
         """Put these lines in place of what is there."""
         content = tuple(tuple(line) for line in lines)
-        if content == self._content:
+        if content == self.content:
             return
-        before, self._content = self._content, content
+        before, self.content = self.content, content
         changed = [y for y, line in enumerate(content) if y >= len(before) or before[y] != line]
         if len(content) == len(before) and self.size.width:
-            from textual.geometry import Region
-
             for y in changed:
                 self.refresh(Region(0, y, self.size.width, 1))
         else:
@@ -51,7 +50,7 @@ class Lines(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        pieces = self._content[y] if y < len(self._content) else ()
+        pieces = self.content[y] if y < len(self.content) else ()
         return fitted([(text, self.look(name)) for text, name in pieces], width, self.rich_style)
 
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from earmark.queue.text import clean, clean_name, clean_subject, normalised, same_text
 
 ANY_TEXT = st.text(st.characters(), max_size=80)  # lone surrogates too
-AWKWARD = st.text(st.sampled_from("a é\t\n\r\x00\x07\x1b\x7f\x85\x9b\u0301\u061c\u200b\u200d\u200e\u2028\u202e\u2066\ud800"))
+AWKWARD = st.text(
+    st.sampled_from("a é\t\n\r\x00\x07\x1b\x7f\x85\x9b\u0301\u061c\u200b\u200d\u200e\u2028\u202e\u2066\ud800")
+)
 
 
 def harmful(letter: str) -> bool:
@@ -66,7 +68,10 @@ def test_what_becomes_of_text(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
 
 
-@given(st.text(st.characters(), max_size=300) | st.binary(max_size=60).map(lambda name: name.decode("utf-8", "surrogateescape")))
+@given(
+    st.text(st.characters(), max_size=300)
+    | st.binary(max_size=60).map(lambda name: name.decode("utf-8", "surrogateescape"))
+)
 def test_a_name_can_always_be_shown(name: str) -> None:
     shown = clean_name(name)
     assert shown.isprintable()

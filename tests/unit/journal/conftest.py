@@ -44,7 +44,9 @@ def draft() -> Callable[[str, str], Draft]:
     numbers = itertools.count(1)
 
     def make(clip: str, text: str) -> Draft:
-        return Draft(id=f"draft-{next(numbers):04}", at="2026-11-23T09:12:06.000Z", reviewer="anna", clip=clip, text=text)
+        return Draft(
+            id=f"draft-{next(numbers):04}", at="2026-11-23T09:12:06.000Z", reviewer="anna", clip=clip, text=text
+        )
 
     return make
 
@@ -66,7 +68,7 @@ def start(folder: Path) -> Iterator[Callable[..., Journal]]:
 
 
 @pytest.fixture
-def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, BaseException], Callable[[], int]]:
+def interrupt() -> Callable[[int, BaseException], Callable[[], int]]:
     """From now on the `n`-th call (from 1) that changes something on the disk raises instead.
 
     Returns a function that puts everything back and says how many such calls there were.

@@ -40,9 +40,10 @@ def line_of(entry: Decision | Draft | Erasure, previous: str = "", seq: int = 1)
 def test_a_line_is_what_the_format_says(decide: Decide) -> None:
     line = line_of(decide(text="Größe", note="n", lease="l", heard=0.97, plays=2, seconds=14.2, keys=37))
     fields = json.loads(line)
-    assert list(fields) == (
-        "v kind device seq id at reviewer clip lease revision verdict hypothesis heard plays seconds keys pressed app commit payload chain"
-    ).split()
+    assert list(fields) == [
+        *("v", "kind", "device", "seq", "id", "at", "reviewer", "clip", "lease", "revision", "verdict", "hypothesis"),
+        *("heard", "plays", "seconds", "keys", "pressed", "app", "commit", "payload", "chain"),
+    ]
     assert fields["payload"] == {"text": "Größe", "note": "n", "salt": SALT}
     payload = line[line.index(b',"payload":') + 11 : line.index(b',"chain":')]
     assert fields["commit"] == hashlib.sha256(payload).hexdigest()
@@ -67,7 +68,21 @@ def test_a_critical_line_holds_no_text_whatever_it_was_given(decide: Decide) -> 
 
 def test_an_erasure_names_clip_and_reason_alone() -> None:
     line = line_of(Erasure(id="i", at="t", reviewer="anna", clip="c1", reason=Reason.WITHDRAWAL))
-    assert list(json.loads(line)) == "v kind device seq id at reviewer clip reason app commit payload chain".split()
+    assert list(json.loads(line)) == [
+        "v",
+        "kind",
+        "device",
+        "seq",
+        "id",
+        "at",
+        "reviewer",
+        "clip",
+        "reason",
+        "app",
+        "commit",
+        "payload",
+        "chain",
+    ]
     assert verify(line, "").reason is Reason.WITHDRAWAL
 
 
@@ -112,7 +127,20 @@ def test_any_decision_comes_back_as_it_went_in(decision: Decision, previous: str
     line = line_of(decision, previous, seq)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     entry = verify(line, previous)
-    same = "id at reviewer clip verdict lease revision heard plays seconds keys pressed".split()
+    same = [
+        "id",
+        "at",
+        "reviewer",
+        "clip",
+        "verdict",
+        "lease",
+        "revision",
+        "heard",
+        "plays",
+        "seconds",
+        "keys",
+        "pressed",
+    ]
     assert [getattr(entry, name) for name in same] == [getattr(decision, name) for name in same]
     assert (entry.seq, entry.device, entry.app) == (seq, "d" * 32, "0.1.0")
     if decision.verdict is Verdict.CRITICAL:
@@ -150,7 +178,9 @@ def test_a_line_is_bound_to_the_one_before(decide: Decide) -> None:
         verify(line_of(decide(), "a" * 64), "b" * 64)
 
 
-@pytest.mark.parametrize("line", [b"", b"\n", b"{}\n", b"null\n", b"\0" * 300 + b"\n", b',"payload":null,"chain":"' + b"a" * 64 + b'"}\n'])
+@pytest.mark.parametrize(
+    "line", [b"", b"\n", b"{}\n", b"null\n", b"\0" * 300 + b"\n", b',"payload":null,"chain":"' + b"a" * 64 + b'"}\n']
+)
 def test_what_is_no_line_is_refused(line: bytes) -> None:
     with pytest.raises(BadLine):
         verify(line, "")
@@ -194,7 +224,7 @@ def test_what_cannot_be_written_is_refused_without_quoting_it(decide: Decide, ch
     with pytest.raises(Unfit) as refused:
         line_of(decide(**change))
     assert "secret" not in str(refused.value)
-    assert refused.value.__cause__ is None and refused.value.__suppress_context__ or refused.value.__context__ is None
+    assert (refused.value.__cause__ is None and refused.value.__suppress_context__) or refused.value.__context__ is None
 
 
 def test_a_text_of_the_longest_length_goes_in(decide: Decide) -> None:

@@ -165,6 +165,17 @@ def test_a_text_on_a_critical_clip_that_arrives_later_is_dropped(store, clips, a
     assert texts(store) == []
 
 
+def test_of_a_critical_or_withdrawn_clip_no_other_verdict_comes_out(store, clips, anna, device):
+    anna.decide(clips[0], Verdict.UNINTELLIGIBLE)
+    anna.decide(clips[1], Verdict.UNINTELLIGIBLE)
+    anna.push(store)
+    ben = device("ben")
+    ben.decide(clips[0], Verdict.CRITICAL)
+    ben.push(store)
+    store.withdraw([clips[1]])
+    assert [(one.reviewer, one.verdict) for one in store.results(frozenset(Verdict))] == [("ben", "critical")]
+
+
 def test_a_critical_clip_leaves_all_leases_and_cannot_be_heard(store, clips, anna, device):
     ben = device("ben")
     ben.decide(clips[0], Verdict.CRITICAL)

@@ -218,3 +218,38 @@ def test_many_threads_of_one_program(store, fill):
         thread.join()
     assert failed == []
     assert len(set(got)) == 8  # each held its two
+
+
+def test_a_clip_one_decided_can_be_had_again(store, fill, device):
+    fill(3)
+    done, skipped, other = ids(store.lease("anna", 3))
+    anna = device("anna")
+    anna.decide(done, Verdict.ACCEPTED)
+    anna.decide(skipped, Verdict.SKIPPED)
+    anna.push(store)
+    store.release("anna", [done, skipped, other])
+    assert ids(store.reopen("anna", [skipped, done, other, "nowhere"])) == [done, skipped]
+    assert store.audio("anna", done)
+    assert store.audio("anna", skipped)
+    assert ids(store.lease("ben", 3)) == [other]  # a clip that was skipped and is open again has one holder
+    assert store.reopen("ben", [done, skipped]) == []
+    store.release("anna", [done, skipped])
+    assert ids(store.lease("ben", 3)) == [other, skipped]
+
+
+def test_what_cannot_be_had_again(store, fill, device):
+    fill(4)
+    _critical, withdrawn, taken, revised = clips = ids(store.lease("anna", 4))
+    anna, ben = device("anna"), device("ben")
+    for clip, verdict in zip(
+        clips, [Verdict.CRITICAL, Verdict.ACCEPTED, Verdict.SKIPPED, Verdict.SKIPPED], strict=True
+    ):
+        anna.decide(clip, verdict)
+    anna.push(store)
+    store.release("anna", clips)
+    store.withdraw([withdrawn])
+    assert set(ids(store.lease("ben", 4))) == {taken, revised}
+    ben.decide(revised, Verdict.ACCEPTED)
+    ben.push(store)
+    store.release("ben", [revised])
+    assert store.reopen("anna", clips) == []

@@ -11,10 +11,13 @@ from earmark.tui.sound.sinks.interface import Report, Sink
 
 PREFERENCES = ("auto", "simpleaudio", "miniaudio", "command", "none")
 
+LIBRARIES = {"simpleaudio": "earmark[simpleaudio]", "miniaudio": "miniaudio"}
+"""In the order in which they are tried, with what to say to pip."""
+
 COMMANDS = ("aplay", "paplay", "pw-play")
 
 Candidate = Callable[[Report], Sink]
-"""Opens a sink. Heavy (starts processes), so not for an event loop. Raises SinkFailed with one line that says why not."""
+"""Opens a sink. Starts processes, so not for an event loop. Raises SinkFailed with one line that says why not."""
 
 
 def candidates(preference: str = "auto") -> tuple[Candidate, ...]:
@@ -26,25 +29,19 @@ def candidates(preference: str = "auto") -> tuple[Candidate, ...]:
     """
     if preference not in PREFERENCES:
         raise ValueError(f"unknown sound preference {preference!r}: one of {', '.join(PREFERENCES)}")
+    libraries = {name: partial(_library, name, install) for name, install in LIBRARIES.items()}
     players = tuple(partial(_command, player) for player in COMMANDS if shutil.which(player))
     if preference == "auto":
-        libraries = (("simpleaudio", _simpleaudio), ("miniaudio", _miniaudio))
-        return (*(opened for name, opened in libraries if importlib.util.find_spec(name)), *players)
+        return (*(opened for name, opened in libraries.items() if importlib.util.find_spec(name)), *players)
     if preference == "command":
         return players or (partial(_command, COMMANDS[0]),)
-    return {"simpleaudio": (_simpleaudio,), "miniaudio": (_miniaudio,), "none": ()}[preference]
+    return (libraries[preference],) if preference in libraries else ()
 
 
-def _simpleaudio(report: Report) -> Sink:
-    from earmark.tui.sound.sinks.simpleaudio import SimpleaudioSink
+def _library(name: str, install: str, report: Report) -> Sink:
+    from earmark.tui.sound.sinks.library import LibrarySink
 
-    return SimpleaudioSink(report)
-
-
-def _miniaudio(report: Report) -> Sink:
-    from earmark.tui.sound.sinks.miniaudio import MiniaudioSink
-
-    return MiniaudioSink(report)
+    return LibrarySink(name, install, report)
 
 
 def _command(player: str, report: Report) -> Sink:

@@ -21,7 +21,7 @@ def send(process: subprocess.Popen[bytes], *parts: bytes) -> None:
 
 
 def reap(process: subprocess.Popen[bytes]) -> None:
-    """Kill the child where it still lives, take its exit status and close its pipes: no zombie, no open file is left."""
+    """Kill the child where it still lives, take its exit status, close its pipes: nothing of it is left."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):

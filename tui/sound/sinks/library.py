@@ -1,8 +1,9 @@
-"""Sound through simpleaudio, in a process of its own for each clip.
+"""Sound through a library, simpleaudio or miniaudio, in a process of its own for each clip.
 
-The library corrupts its heap when a clip ends, holds the interpreter's lock while the device opens, writes to
-standard error, and goes on sounding for 200 ms after its `stop`. A process that is killed has none of these faults;
-warm spares, started and imported, make up for the time that a process takes to start.
+simpleaudio corrupts its heap when a clip ends, holds the interpreter's lock while the device opens, and goes on
+sounding for 200 ms after its `stop`. miniaudio keeps up to 50 ms of the last clip for the beginning of the next, and
+leaks a connection with each device. Both write to standard error. A process that is killed has none of these faults:
+silence is immediate. Warm spares, started and imported, make up for the time that a process takes to start.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from queue import SimpleQueue
 
 import msgspec
 
-from earmark.tui.sound.sinks._simpleaudio_child import HEADER
+from earmark.tui.sound.sinks._child import HEADER
 from earmark.tui.sound.sinks.interface import Ended, Failed, Report, SinkEvent, SinkFailed, Started
 from earmark.tui.sound.sinks.process import NO_WINDOW, one_line, reap, send
 
 SPARES = 2
-"""Warm processes kept: enough for two requests faster than a process starts (12 ms)."""
+"""Warm processes kept: for keys pressed faster than a process starts (12 ms with simpleaudio, 70 with miniaudio)."""
 
-_SCRIPT = Path(__file__).with_name("_simpleaudio_child.py")
+_SCRIPT = Path(__file__).with_name("_child.py")
 
 
 class _Job(msgspec.Struct, frozen=True):
@@ -36,24 +37,24 @@ class _Job(msgspec.Struct, frozen=True):
     rate: int
 
 
-class SimpleaudioSink:
-    """A `Sink` by simpleaudio."""
+class LibrarySink:
+    """A `Sink` by a library. One lock guards the processes; events are told without it."""
 
-    name = "simpleaudio"
+    def __init__(self, library: str, install: str, report: Report) -> None:
+        """`library` is `simpleaudio` or `miniaudio`, `install` what to say to pip for it.
 
-    def __init__(self, report: Report) -> None:
-        """Raises SinkFailed where simpleaudio is not installed. Whether there is a device shows when something plays."""
-        spec = importlib.util.find_spec("simpleaudio")
-        if spec is None or spec.origin is None:
-            raise SinkFailed("simpleaudio is not installed (pip install 'earmark[simpleaudio]')")
-        self._folder = str(Path(spec.origin).parent.parent)
+        Raises SinkFailed where it is not installed. Whether there is a device shows when something plays.
+        """
+        if importlib.util.find_spec(library) is None:
+            raise SinkFailed(f"{library} is not installed (pip install '{install}')")
+        self.name = library
         self._report = report
         self._wake = threading.Condition()
         self._spares: deque[_Child] = deque()
         self._current: _Child | None = None
         self._waiting: _Job | None = None
         self._closed = False
-        threading.Thread(target=self._keep_spares, name="simpleaudio spares", daemon=True).start()
+        threading.Thread(target=self._keep_spares, name=f"{library} spares", daemon=True).start()
 
     def play(self, generation: int, pcm: bytes, rate: int) -> None:
         """See `Sink.play`."""
@@ -102,7 +103,7 @@ class SimpleaudioSink:
                 if self._closed:
                     return
             try:
-                child = _Child(self._folder, self._tell)
+                child = _Child(self.name, self._tell)
             except OSError as failure:
                 starved = True  # until somebody wants to hear something again
                 with self._wake:
@@ -134,10 +135,10 @@ class SimpleaudioSink:
 class _Child:
     """One process, and the thread that feeds it, listens to it and buries it."""
 
-    def __init__(self, folder: str, tell: Callable[[_Child, SinkEvent], None]) -> None:
+    def __init__(self, library: str, tell: Callable[[_Child, SinkEvent], None]) -> None:
         self.process = subprocess.Popen(
-            # -S and -s halve the time to start; -P keeps this folder, whose modules are named like the libraries, out.
-            [sys.executable, "-S", "-s", "-P", str(_SCRIPT), folder],
+            # -S and -s halve the time to start, hence the folders; -P keeps the script's own folder out of them.
+            [sys.executable, "-S", "-s", "-P", str(_SCRIPT), library, *filter(None, sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -145,9 +146,10 @@ class _Child:
             env={**os.environ, "PYTHONMALLOC": "malloc"},
             creationflags=NO_WINDOW,
         )
+        self._library = library
         self._tell = tell
         self._box: SimpleQueue[_Job | None] = SimpleQueue()
-        threading.Thread(target=self._attend, name="simpleaudio", daemon=True).start()
+        threading.Thread(target=self._attend, name=library, daemon=True).start()
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -182,4 +184,4 @@ class _Child:
                 self._tell(self, Failed(generation, one_line(reason)))
                 return
         code = self.process.wait()
-        self._tell(self, Failed(generation, f"simpleaudio's process ended by itself (code {code})"))
+        self._tell(self, Failed(generation, f"the process of {self._library} ended by itself (code {code})"))

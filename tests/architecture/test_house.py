@@ -1,0 +1,66 @@
+"""What the house rules ask of every file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOPS = ("keymaps", "queue", "tests", "tui")
+LONGEST = 400
+WRITTEN = {".md", ".py", ".sh", ".sql", ".tcss", ".toml"}
+
+# Spelt so that this file does not find itself.
+MACHINE_PATH = re.compile(r"(?<![\w.~}/])/(?:w[o]rk|f[a]rm|r[o]ot|t[m]p)/\w")
+TICKET = re.compile(r"(?i:\b(?:issue|ticket|pull request)s? ?#?\d)|(?<![\w&/`])#\d{1,4}\b(?![0-9a-fA-F])")
+UNFINISHED = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X)\b|Not[I]mplementedError")
+BARE = re.compile(r"# type: [i]gnore(?!\[)|# n[o]qa(?!: ?[A-Z]+\d)")
+
+
+def written() -> list[Path]:
+    """The files that people wrote, in every top-level folder and at the root."""
+    inside = [file for top in TOPS for file in (ROOT / top).rglob("*") if file.suffix in WRITTEN or file.name == "run"]
+    return sorted([*inside, ROOT / "README.md", ROOT / "pyproject.toml", ROOT / ".ci" / "run"])
+
+
+def found(pattern: re.Pattern[str]) -> list[str]:
+    return [
+        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+        for file in written()
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_no_module_is_longer_than_it_should_be() -> None:
+    lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in written() if file.suffix == ".py"}
+    assert len(lengths) > 20
+    assert not {str(file.relative_to(ROOT)): lines for file, lines in lengths.items() if lines > LONGEST}
+
+
+@pytest.mark.parametrize("top", TOPS)
+def test_every_top_level_folder_says_what_lives_there(top: str) -> None:
+    assert len((ROOT / top / "README.md").read_text(encoding="utf-8")) > 200
+
+
+def test_the_folder_named_queue_is_no_package() -> None:
+    """With an `__init__.py` it would hide the standard library's `queue`."""
+    assert not (ROOT / "queue" / "__init__.py").exists()
+
+
+def test_no_path_of_one_machine() -> None:
+    assert not found(MACHINE_PATH)
+
+
+def test_no_ticket_numbers() -> None:
+    assert not found(TICKET)
+
+
+def test_nothing_unfinished() -> None:
+    assert not found(UNFINISHED)
+
+
+def test_every_silenced_warning_is_named() -> None:
+    assert not found(BARE)

@@ -1,0 +1,59 @@
+"""Fixtures that more than one folder of tests needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real recordings."""
+    return Path(os.environ.get("EARMARK_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def soundlab() -> ModuleType:
+    """The module `soundlab.py`: tests are imported by path, so it cannot be imported by name."""
+    spec = importlib.util.spec_from_file_location("soundlab", Path(__file__).with_name("soundlab.py"))
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["soundlab"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def pulse(soundlab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A running PulseAudio server of the test's own, into which everything plays."""
+    server = soundlab.Pulse(tmp_path)
+    server.start()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def alsa_file(soundlab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Everything plays, faster than real time, into this WAV file."""
+    environment, capture = soundlab.alsa_file(tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Path(capture)
+
+
+@pytest.fixture
+def no_device(soundlab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a sound card."""
+    for name, value in soundlab.no_device(tmp_path).items():
+        monkeypatch.setenv(name, value)
