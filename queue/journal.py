@@ -23,7 +23,7 @@ from earmark.queue import files, journal_erase, journal_fork
 from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal_erase import Remains, SetAside
 from earmark.queue.journal_errors import EntryRefused, JournalBusy, JournalCorrupt, JournalError, NotSaved, reason_of
-from earmark.queue.journal_line import Entry, Erasure, Reason, Unfit, chain_in, decode, encode, erased
+from earmark.queue.journal_line import Entry, Erasure, Kind, Reason, Unfit, chain_in, decode, encode, erased
 from earmark.queue.journal_lock import locked, take_lock
 from earmark.queue.journal_segments import Segment, drafts_of, entries_in, latest_of, load, segment_path
 from earmark.queue.stamp import new_id, told_time

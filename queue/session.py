@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from earmark.queue.clip import Clip
+from earmark.queue.clip import Clip, Hypothesis
 from earmark.queue.decision import HAS_TEXT, NEEDS_HEARING, Decision, Verdict
 from earmark.queue.store.interface import Leased
 from earmark.queue.text import same_text
@@ -51,6 +51,12 @@ class Place(msgspec.Struct):
     @property
     def clip(self) -> Clip:
         return self.leased.clip
+
+    def seal(self) -> None:
+        """The critical mark can no longer be taken back: nothing of the clip stays in memory."""
+        clip = msgspec.structs.replace(self.clip, hypothesis=Hypothesis(""), peaks=b"")
+        self.leased = msgspec.structs.replace(self.leased, clip=clip)
+        self.sealed = True
 
     @property
     def decided(self) -> bool:
@@ -258,7 +264,7 @@ class Session:
         for earlier in self._undo:
             before = self.places[earlier]
             if before.latest is not None and before.latest.verdict is Verdict.CRITICAL:
-                before.sealed = True
+                before.seal()
         place.latest, place.revision, place.kept, place.caret = decision, decision.revision, None, 0
         self._undo.append(index)
         self._times.append(now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import signal
 from collections.abc import Callable
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 MakePlayer: TypeAlias = "Callable[[Callable[[PlayerEvent], None]], Player]"
 
 
-class EarmarkApp(App[None]):
+class EarmarkApp(App[None], inherit_bindings=False):
     """The program on the screen.
 
     What Textual does by itself and a tool for private recordings must not is off: no command palette (it saves screenshots), no
@@ -38,7 +39,6 @@ class EarmarkApp(App[None]):
 
     CSS_PATH = "earmark.tcss"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS = []  # Textual's own keys to quit and to copy are not ours
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class EarmarkApp(App[None]):
         from earmark.tui.hearing import Hearing
 
         gc.enable()
+        self._own_context = contextvars.copy_context()
         self.player = self._make_player(self._player_says)
         self.hearing = Hearing(self, self.reviewing.sitting, self.player, self.reviewing.settings.must_hear, self._silent)
         self.reviewing.begin(self.hearing)
@@ -143,10 +144,13 @@ class EarmarkApp(App[None]):
             self.hearing.paint()
 
     def _player_says(self, event: PlayerEvent) -> None:
-        # Comes from a thread of the player's; the loop may be closing.
+        # Comes from a thread of the player's, whose context knows no app: a timer begun there would die of it.
+        # The loop may be closing.
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self.hearing.player_says, event, self.reviewing.paint_status)
+            loop.call_soon_threadsafe(
+                self.hearing.player_says, event, self.reviewing.paint_status, context=self._own_context
+            )
 
     # -- what leaves for the terminal --------------------------------------------------------------------------------
 

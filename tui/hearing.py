@@ -61,7 +61,9 @@ class Hearing:
             self.paint()
             return
         sound = self._sitting.batch.sound_at_hand(place.clip.id)
-        if sound is not None:
+        if self.trouble is not None:
+            pass  # nothing to decode for
+        elif sound is not None:
             self._begin(place.clip.id, sound)
         else:
             self._waiting = "fetching the sound"

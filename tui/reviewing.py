@@ -34,12 +34,13 @@ DECISIONS = {
 }
 
 SAID = {
-    Verdict.ACCEPTED: "accepted",
-    Verdict.CORRECTED: "corrected",
-    Verdict.CRITICAL: "marked critical; nothing of it stays here",
-    Verdict.UNINTELLIGIBLE: "marked unintelligible",
-    Verdict.SKIPPED: "skipped; somebody else gets it",
-    Verdict.ESCALATED: "given to a supervisor. Take your time: the next clip waits for a key",
+    Verdict.ACCEPTED: "Saved: accepted. {undo} takes it back.",
+    Verdict.CORRECTED: "Saved: corrected. {undo} takes it back.",
+    Verdict.CRITICAL: "Saved: critical; nothing of it stays here. {undo} takes it back.",
+    Verdict.UNINTELLIGIBLE: "Saved: unintelligible. {undo} takes it back.",
+    Verdict.SKIPPED: "Saved: skipped; somebody else gets it. {undo} takes it back.",
+    Verdict.ESCALATED: "Saved: a supervisor has it. Take your time; the next clip waits for a key.",
+    Verdict.RETRACTED: "Taken back. The clip is open again.",
 }
 
 
@@ -242,11 +243,7 @@ class Reviewing:
             return
         finally:
             self._busy = False
-        if verdict is Verdict.RETRACTED:
-            self.app.say("Taken back. The clip is open again.")
-        else:
-            back = shown(self.keymap, "review.undo")
-            self.app.say(f"Saved: {SAID[verdict]}. {back} takes it back.", "good")
+        self.app.say(SAID[verdict].format(undo=shown(self.keymap, "review.undo")), "good")
         self._leave_field()
         self.visit(place, play=verdict is not Verdict.ESCALATED)
         self._later(self._top_up())

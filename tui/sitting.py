@@ -95,11 +95,8 @@ class Sitting:
         """
         await self._on(self._disk, partial(self._append, decision))
         self.saved += 1
-        sealed = {clip for clip in self.session.sealed() if clip not in self._erased}
         place = self.session.commit(decision, time.monotonic())
-        newly = [clip for clip in self.session.sealed() if clip not in sealed and clip not in self._erased]
-        self._erased.update(newly)
-        self.batch.drop(newly)
+        self.batch.drop(self.session.sealed())
         if decision.verdict is Verdict.CRITICAL:
             self._later(self._erase(decision.clip, "critical"))
         self._count_unsent()
@@ -203,10 +200,10 @@ class Sitting:
             on_screen = self.session.withdraw(gone)
             if self._watcher:
                 self._watcher.clips_withdrawn(on_screen)
-        known = await self._on(self._disk, self.journal.latest)
-        for clip in [clip for clip in known if self.batch.is_withdrawn(clip) and clip not in self._erased]:
-            self._erased.add(clip)
-            await self._erase(clip, "withdrawal")
+        for clip in sorted(self.journal.clips() - self._erased):
+            if self.batch.is_withdrawn(clip):
+                self._erased.add(clip)
+                await self._erase(clip, "withdrawal")
 
     async def _push(self) -> None:
         sent: Sent = await self._on(self._wire, partial(send, self.journal, self.store))

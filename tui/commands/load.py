@@ -51,7 +51,7 @@ def load(
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-        console = Console(file=stderr, highlight=False, markup=False)
+        console = Console(file=stderr, highlight=False, markup=False, emoji=False)
         bar = stack.enter_context(
             Progress(
                 TextColumn("checking" if dry_run else "loading"),

@@ -26,6 +26,7 @@ def withdraw(given: Invocation, clips: tuple[str, ...], subjects: tuple[str, ...
     """
     from earmark.queue.journal import Journal, JournalBusy
     from earmark.queue.store.interface import Unknown
+    from earmark.queue.text import clean_subject
     from earmark.queue.sync import erase_withdrawn, send
 
     named = list(clips)
@@ -39,7 +40,7 @@ def withdraw(given: Invocation, clips: tuple[str, ...], subjects: tuple[str, ...
     try:
         gone = 0
         for subject in subjects:
-            gone += store.withdraw_subject(subject)
+            gone += store.withdraw_subject(clean_subject(subject))
         if named:
             before = store.withdrawn()[0]
             try:

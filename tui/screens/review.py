@@ -32,11 +32,10 @@ class Playing(msgspec.Struct, frozen=True):
     waiting: str = ""
 
 
-class ReviewScreen(Screen[None]):
+class ReviewScreen(Screen[None], inherit_bindings=False):
     """One clip: status, waveform, clock, text, notice, hints; and a panel that can be opened below the text."""
 
     AUTO_FOCUS = ""
-    BINDINGS = []
 
     def __init__(self, opened: Callable[[], None]) -> None:
         """`opened` is called when the parts are there, before the first paint."""

@@ -225,8 +225,10 @@ class Player:
 
     @property
     def heard(self) -> float:
-        """How much of this clip has sounded, from 0 to 1."""
+        """How much of this clip has sounded, from 0 to 1; 0 without a clip."""
         with self._lock:
+            if self._track is None:
+                return 0.0
             heard = self._heard.copy()
             if self._run:
                 heard.add(self._run.start, self._now())

@@ -24,7 +24,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 
 def environment(folder: Path) -> Path:
-    """A new environment's python. It sees this one's libraries, but not its Earmark: a .pth inside a .pth is not read."""
+    """A new environment's python. It sees our libraries, but not our Earmark: a .pth inside a .pth is not read."""
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
     library = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
@@ -39,7 +39,7 @@ def install(python: Path, *what: str | Path) -> None:
 
 
 def works(python: Path, elsewhere: Path) -> str:
-    """Check that the installed command works and the standard library's queue is there; says where Earmark was found."""
+    """Check that the installed command works and that queue is the standard library's; says where ours is."""
     assert "earmark demo" in run(python.with_name("earmark"), "--help", cwd=elsewhere)
     code = "import queue; queue.Queue; import earmark.queue.clip, earmark.keymaps; print(earmark.queue.clip.__file__)"
     return run(python, "-c", code, cwd=elsewhere).strip()

@@ -42,7 +42,7 @@ def test_words_make_up_the_transcript_and_lie_in_the_clip_in_order() -> None:
         assert " ".join(word["word"] for word in row["words"]) == row["pred_text"]
         times = [time for word in row["words"] for time in (word["start"], word["end"])]
         assert times == sorted(times)
-        assert 0 <= times[0]
+        assert times[0] >= 0
         assert times[-1] <= row["duration"]
         assert all(0 <= word["confidence"] <= 1 for word in row["words"])
 

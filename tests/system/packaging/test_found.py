@@ -11,25 +11,17 @@ import jedi
 ROOT = Path(__file__).resolve().parents[3]
 
 
+def module(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a module in the project's root, which `-m` puts on the path."""
+    return subprocess.run(
+        [sys.executable, "-m", name, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
 def test_mypy_finds_types_across_the_folders(tmp_path: Path) -> None:
     user = tmp_path / "user.py"
     user.write_text("from earmark.queue.clip import Clip\n\n\ndef of(clip: Clip) -> int:\n    return clip.duration\n")
-    said = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "mypy",
-            "--config-file",
-            ROOT / "pyproject.toml",
-            "--cache-dir",
-            tmp_path / "cache",
-            user,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    said = module("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path / "cache", user)
     assert "return-value" in said.stdout, said.stdout + said.stderr
     assert "Found 1 error in 1 file" in said.stdout
 
@@ -41,11 +33,5 @@ def test_jedi_goes_to_the_definition() -> None:
 
 
 def test_pytest_from_the_root_finds_the_tests() -> None:
-    said = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/unit"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    said = module("pytest", "--collect-only", "-q", "tests/unit")
     assert said.returncode == 0, said.stdout[-2000:]

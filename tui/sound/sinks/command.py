@@ -121,8 +121,10 @@ class _Play:
             while left:
                 left = left[process.stdin.write(left[:_PAGE]) or 0 :]
                 pages += 1
-                if pages == 2 or (pages == 1 and not left):
+                if pages == 2:
                     self._tell(Started(self._generation, time.monotonic()))
+            if pages < 2:
+                self._tell(Started(self._generation, time.monotonic()))
             process.stdin.close()
 
     def _tell(self, event: SinkEvent) -> None:

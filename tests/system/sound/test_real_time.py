@@ -1,0 +1,182 @@
+"""In real time, through a sound server whose output is recorded: what sounds, from where to where, and what does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.tui.sound.player import Finished, Player, PlayerEvent
+from earmark.tui.sound.prepare import prepare
+from earmark.tui.sound.sinks.choose import candidates
+from earmark.tui.sound.sinks.interface import SinkEvent, Started
+from earmark.tui.sound.stretch import stretch
+
+SINKS = ["simpleaudio", "miniaudio", "command"]
+RATE = 16000
+SETTLE = 0.3
+"""Seconds of silence that part one run of sound from the next, and in which the recorder catches up."""
+
+
+class Listener:
+    """A player that plays into the server, and what came out of it, as runs of sound."""
+
+    def __init__(self, name: str, recording: Any) -> None:
+        self.events: list[PlayerEvent] = []
+        self.recording = recording
+        self.player = Player(self.events.append, candidates(name))
+
+    def until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline, self.events
+            time.sleep(0.002)
+
+    def position_after(self, position: float) -> None:
+        self.until(lambda: self.player.position >= position)
+
+    def silence(self) -> None:
+        """Wait until as much silence is recorded as parts two runs."""
+        now = time.monotonic()
+        self.recording.between(now, now + SETTLE)
+
+    def runs(self) -> list[Any]:
+        """The stretches of sound that were recorded, in order, without the silence around them."""
+        samples = self.recording.samples
+        loud = np.flatnonzero(samples)
+        if not loud.size:
+            return []
+        parts = np.split(loud, np.flatnonzero(np.diff(loud) > SETTLE / 2 * RATE) + 1)
+        return [samples[part[0] : part[-1] + 1] for part in parts]
+
+
+@pytest.fixture(params=SINKS)
+def listener(request: pytest.FixtureRequest, pulse: Any) -> Iterator[Listener]:
+    with pulse.recording() as recording:
+        listener = Listener(request.param, recording)
+        yield listener
+        listener.player.close()
+
+
+@pytest.fixture
+def clip(shared: Path) -> Any:
+    samples, rate = soundfile.read(shared / "speech/audio/en/en-librivox-0870.wav", dtype="int16")
+    assert rate == RATE
+    return samples
+
+
+def prepared(samples: Any) -> Any:
+    return np.frombuffer(prepare(samples, RATE).pcm, "<i2")
+
+
+def place(run: Any, clip: Any) -> tuple[float, float]:
+    """Second of `clip` at which `run` begins, and how like the clip it is there: 1 is the same."""
+    a, b = run.astype(float), clip.astype(float)
+    size = 1 << (a.size + b.size).bit_length()
+    product = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)
+    start = int(product[: b.size].argmax())
+    piece = b[start : start + a.size]
+    alike = product[start] / (np.linalg.norm(piece) * np.linalg.norm(a[: piece.size]))
+    return start / RATE, float(alike)
+
+
+def test_pause_go_on_seek_speed_and_stop(listener: Listener, clip: Any) -> None:
+    player = listener.player
+    whole = prepared(clip)
+    player.load("clip", clip, RATE)
+
+    player.play()
+    listener.position_after(0.8)
+    player.pause()
+    paused = player.position
+    listener.silence()
+
+    player.play()
+    listener.position_after(paused + 0.6)
+    player.pause()
+    again = player.position
+    player.seek(3.0)
+    sought = player.position
+    listener.silence()
+
+    player.play()
+    listener.position_after(sought + 0.6)
+    player.stop()
+    listener.silence()
+
+    first, second, third = listener.runs()
+    for run, begins, lasts in [(first, 0.0, paused), (second, paused, again - paused), (third, sought, 0.6)]:
+        start, alike = place(run, whole)
+        assert alike > 0.99
+        assert start == pytest.approx(begins, abs=0.02)
+        assert run.size / RATE == pytest.approx(lasts, abs=0.15)
+
+
+def test_a_faster_clip_is_heard_whole_and_stretched(listener: Listener, clip: Any) -> None:
+    listener.player.load("clip", clip[: 3 * RATE], RATE)
+    listener.player.set_speed(1.5)
+    listener.player.play()
+    listener.until(lambda: any(isinstance(event, Finished) for event in listener.events))
+    assert listener.player.heard == 1.0
+    listener.silence()
+    (run,) = listener.runs()
+    expected = stretch(prepared(clip[: 3 * RATE]), RATE, 1.5)
+    start, alike = place(run, expected)
+    assert alike > 0.99
+    assert start < 0.02
+    assert run.size / RATE == pytest.approx(2.0, abs=0.02)
+
+
+def test_a_loop_goes_round(listener: Listener, clip: Any) -> None:
+    player = listener.player
+    word = clip[RATE : 2 * RATE]
+    player.load("clip", word, RATE)
+    player.set_loop(True)
+    player.play()
+    listener.until(lambda: player.loops == 2 and player.position > 0.5)
+    player.pause()
+    listener.silence()
+    heard = np.concatenate(listener.runs())
+    whole = prepared(word)
+    rounds = 0
+    # Take the clip out again and again where it begins; what is left is the round that was cut short.
+    while heard.size >= whole.size:
+        start, alike = place(whole, heard)
+        assert alike > 0.99
+        heard = np.delete(heard, slice(round(start * RATE), round(start * RATE) + whole.size))
+        rounds += 1
+    assert rounds == 2
+    assert (player.starts, player.heard) == (1, 1.0)
+
+
+@pytest.mark.parametrize("name", SINKS)
+def test_nothing_of_a_clip_sounds_after_stop_not_even_with_the_next(name: str, pulse: Any) -> None:
+    tone = (9000 * np.sin(np.arange(4 * RATE) * 0.2)).astype("<i2").tobytes()
+    events: list[SinkEvent] = []
+    with pulse.recording() as recording:
+        sink = candidates(name)[0](events.append)
+        for generation in (1, 3, 5):
+            for offset, pcm in enumerate((tone, bytes(len(tone)))):
+                events.clear()
+                sink.play(generation + offset, pcm, RATE)
+                while not any(isinstance(event, Started) for event in events):
+                    time.sleep(0.002)
+                time.sleep(SETTLE)
+                sink.stop()
+                stopped = time.monotonic()
+                if pcm is tone:
+                    recording.between(stopped, stopped + SETTLE)
+        last = recording.between(stopped, stopped + SETTLE)
+        samples = recording.samples
+        sink.close()
+    assert not last.any()
+    loud = np.flatnonzero(samples)
+    parts = np.split(loud, np.flatnonzero(np.diff(loud) > SETTLE / 2 * RATE) + 1)
+    # Three tones were played, so there are three runs: a remnant in front of a silent clip would be a fourth.
+    assert len(parts) == 3
+    assert all(part[-1] - part[0] < 2 * SETTLE * RATE for part in parts)
