@@ -25,7 +25,7 @@ from earmark.queue.journal_erase import Remains, SetAside
 from earmark.queue.journal_errors import EntryRefused, JournalBusy, JournalCorrupt, JournalError, NotSaved, reason_of
 from earmark.queue.journal_line import Entry, Erasure, Kind, Reason, Unfit, chain_in, decode, encode, erased
 from earmark.queue.journal_lock import locked, take_lock
-from earmark.queue.journal_segments import Segment, drafts_of, entries_in, latest_of, load, segment_path
+from earmark.queue.journal_segments import Glance, Segment, drafts_of, entries_in, latest_of, load, segment_path
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, Quarantined
 
@@ -85,6 +85,8 @@ class Journal:
         self._segments: list[Segment] = []
         self._head = Head()
         self._day = ""
+        self._clips: set[str] = set()
+        self._unfinished: dict[str, int] = {}
         self._unsaid: set[str] = set()  # clips marked critical, what stood before the mark not erased yet
         self._trouble: str | None = "the journal is closed"
 
@@ -223,6 +225,7 @@ class Journal:
             raise NotSaved(f"not saved: {_DISK_FULL}")
         self._segments[-1].add(len(line))
         self._head = Head(seq, chain_in(line))
+        self._note(entry.clip, seq, isinstance(entry, Draft))
         return Appended(seq, self._head.chain)
 
     def _rotate_if_due(self, length: int) -> None:
@@ -280,7 +283,13 @@ class Journal:
         for stray in self.folder.glob("*.tmp"):
             files.remove(stray)
         remains = Remains()
-        loaded = load(self.folder, remains.see)
+        self._clips, self._unfinished = set(), {}
+
+        def see(line: Glance) -> None:
+            remains.see(line)
+            self._note(line.clip, line.seq, line.kind is Kind.DRAFT)
+
+        loaded = load(self.folder, see)
         if loaded.last and loaded.last.reviewer != self.reviewer:
             raise JournalError(f"the journal in {self.folder} is another reviewer's: {loaded.last.reviewer!r}")
         self._segments = loaded.segments
@@ -362,7 +371,20 @@ class Journal:
 
     def drafts(self) -> dict[str, str]:
         """The text left unfinished on each clip. A later decision spends it, and so does an empty draft."""
-        return drafts_of(self.entries())
+        with self._turn, _reading():
+            # Every line on a clip spends the draft before it, so that of each clip only the last draft needs to be read.
+            lines = {clip: self._line(seq) for clip, seq in self._unfinished.items()}
+        return drafts_of(decode(line) for line in lines.values() if line is not None)
+
+    def clips(self) -> set[str]:
+        """The ids of all clips of which some line speaks."""
+        return set(self._clips)
+
+    def _note(self, clip: str, seq: int, draft: bool) -> None:
+        self._clips.add(clip)
+        self._unfinished.pop(clip, None)
+        if draft:
+            self._unfinished[clip] = seq
 
     def set_aside(self, quarantined: Sequence[Quarantined]) -> None:
         """Note, durably, which lines the store would not take, and why. Raises `JournalError`."""

@@ -24,6 +24,9 @@ SHARED = Path(os.environ.get("EARMARK_SHARED", ROOT.parent / "shared"))
 
 # Sequences that pyte does not know and would print: private keyboard and mode requests.
 UNKNOWN = re.compile(r"\x1b\[[<>=?][0-9;]*[a-zA-Z$]+|\x1b\[\?[0-9;]*\$p")
+ALTERNATE = re.compile(r"\x1b\[\?1049[hl]")
+"""To the alternate screen and back: pyte has one screen only, so it begins empty at each."""
+UNFINISHED = re.compile(r"\x1b(\[[<>=?]?[0-9;]*\$?)?\Z")
 
 KEYS = {
     "enter": "\r",
@@ -66,6 +69,7 @@ class Console:
         self.columns, self.rows = columns, rows
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self.screen)
+        self._rest = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.raw = bytearray()
         self.arrivals: list[tuple[float, int]] = []
@@ -105,8 +109,18 @@ class Console:
             return False
         self.raw += data
         self.arrivals.append((time.monotonic(), len(data)))
-        self._stream.feed(UNKNOWN.sub("", self._decoder.decode(data)))
+        self._feed(self._decoder.decode(data))
         return True
+
+    def _feed(self, text: str) -> None:
+        text = self._rest + text
+        cut = UNFINISHED.search(text)
+        text, self._rest = (text[: cut.start()], cut.group()) if cut else (text, "")
+        first, *screens = ALTERNATE.split(text)
+        self._stream.feed(UNKNOWN.sub("", first))
+        for part in screens:
+            self.screen.reset()
+            self._stream.feed(UNKNOWN.sub("", part))
 
     def settle(self, quiet: float = 0.15, most: float = 5.0) -> None:
         """Read until nothing has come for `quiet` seconds."""
@@ -172,10 +186,16 @@ class Console:
             pass
         self.process.wait()
 
+    def hang_up(self) -> None:
+        """Close the terminal under the program, as a lost connection does: the kernel sends it SIGHUP."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.kill()
-        os.close(self._fd)
+        self.hang_up()
 
     def __enter__(self) -> Console:
         return self
