@@ -9,6 +9,7 @@ All methods may be called from any thread; they take turns, and may wait for the
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import threading
@@ -17,39 +18,21 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from earmark.queue import files, journal_erase, journal_fork
 from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal_erase import Remains, SetAside
 from earmark.queue.journal_errors import EntryRefused, JournalBusy, JournalCorrupt, JournalError, NotSaved, reason_of
-from earmark.queue.journal_line import Entry, Erasure, Kind, Reason, Unfit, chain_in, decode, encode, erased
+from earmark.queue.journal_line import Entry, Erasure, Reason, Unfit, chain_in, decode, encode, erased
 from earmark.queue.journal_lock import locked, take_lock
-from earmark.queue.journal_segments import Glance, Segment, drafts_of, entries_in, latest_of, load, segment_path
+from earmark.queue.journal_segments import Index, Segment, drafts_of, entries_in, latest_of, load, segment_path
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, Quarantined
 
-__all__ = [
-    "Appended",
-    "EntryRefused",
-    "Journal",
-    "JournalBusy",
-    "JournalCorrupt",
-    "JournalError",
-    "NotSaved",
-    "SetAside",
-    "locked",
-]
+__all__ = ["EntryRefused", "Journal", "JournalBusy", "JournalCorrupt", "JournalError", "NotSaved", "SetAside", "locked"]
 
 _DRAFT = b'{"v":1,"kind":"draft",'
-_DISK_FULL = "the disk is full: make room on it (ENOSPC)"
-
-
-class Appended(NamedTuple):
-    """Where a line stands: its number and chain."""
-
-    seq: int
-    chain: str
 
 
 @contextmanager
@@ -85,8 +68,7 @@ class Journal:
         self._segments: list[Segment] = []
         self._head = Head()
         self._day = ""
-        self._clips: set[str] = set()
-        self._unfinished: dict[str, int] = {}
+        self._index = Index()
         self._unsaid: set[str] = set()  # clips marked critical, what stood before the mark not erased yet
         self._trouble: str | None = "the journal is closed"
 
@@ -155,8 +137,8 @@ class Journal:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def append(self, entry: Decision | Draft) -> Appended:
-        """Write one line; when this returns, it is on the disk.
+    def append(self, entry: Decision | Draft) -> Head:
+        """Write one line; when this returns its number and chain, it is on the disk.
 
         Raises `EntryRefused` for an entry that cannot be written as it is (another reviewer's, a text with a NUL, with
         half a surrogate pair, or above 100 kB). Raises `NotSaved` when the disk refuses: what was written is cut off
@@ -171,14 +153,13 @@ class Journal:
             if entry.clip in self._unsaid:
                 # What is said after the mark must stand behind the erasure, or a late erasure would take it along.
                 self.erase(entry.clip, Reason.CRITICAL)
-            appended = self._append(entry)
+            head = self._append(entry)
             if isinstance(entry, Decision) and entry.verdict is Verdict.CRITICAL:
                 self._unsaid.add(entry.clip)
-            return appended
+            return head
 
     def erase(self, clip: str, reason: str) -> int:
-        """Erase every payload of `clip` (decisions, drafts, torn tails, quarantine notes); says how many lines lost
-        theirs.
+        """Erase every payload of `clip`, with its torn tails and quarantine notes; says how many lines lost theirs.
 
         `reason` is `critical`, `withdrawal` or `retention`. When there is nothing to erase, nothing is written. Once
         the erasure line is on the disk, an erasure that is cut off is finished by the next opening. Raises `NotSaved`.
@@ -200,7 +181,7 @@ class Journal:
     def _erasure(self, clip: str, reason: Reason) -> Erasure:
         return Erasure(id=new_id(), at=told_time(), reviewer=self.reviewer, clip=clip, reason=reason)
 
-    def _append(self, entry: Decision | Draft | Erasure) -> Appended:
+    def _append(self, entry: Decision | Draft | Erasure) -> Head:
         if self._trouble is not None:
             raise NotSaved(f"not saved: {self._trouble}")
         seq = self._head.seq + 1
@@ -209,24 +190,25 @@ class Journal:
             line = encode(entry, device=self.device, seq=seq, app=self._app, previous=self._head.chain, salt=salt)
         except Unfit as unfit:
             raise EntryRefused(f"not saved: {unfit}") from None
+        head = Head(seq, chain_in(line))
         try:
             self._rotate_if_due(len(line))
             if self._fd is None:
-                raise NotSaved("not saved: the journal is closed")
-            written = os.write(self._fd, line)
-            if written == len(line):
-                files.sync(self._fd)
+                raise NotSaved("not saved: the journal must be opened again")
+            if os.write(self._fd, line) != len(line):
+                raise OSError(errno.ENOSPC, "short write")
+            files.sync(self._fd)
+            self._segments[-1].add(len(line))
+            self._head = head
         except OSError as error:
             self._cut_back()
             raise self._failed(error, "not saved") from error
-        if written != len(line):
+        except BaseException:  # ctrl+c, say: whatever has been written already must not stay uncounted
             self._cut_back()
-            self._stop(_DISK_FULL)
-            raise NotSaved(f"not saved: {_DISK_FULL}")
-        self._segments[-1].add(len(line))
-        self._head = Head(seq, chain_in(line))
-        self._note(entry.clip, seq, isinstance(entry, Draft))
-        return Appended(seq, self._head.chain)
+            self._stop("the writing was interrupted")
+            raise
+        self._index.note(entry.clip, seq, draft=isinstance(entry, Draft))
+        return head
 
     def _rotate_if_due(self, length: int) -> None:
         newest = self._segments[-1]
@@ -283,15 +265,10 @@ class Journal:
         for stray in self.folder.glob("*.tmp"):
             files.remove(stray)
         remains = Remains()
-        self._clips, self._unfinished = set(), {}
-
-        def see(line: Glance) -> None:
-            remains.see(line)
-            self._note(line.clip, line.seq, line.kind is Kind.DRAFT)
-
-        loaded = load(self.folder, see)
+        loaded = load(self.folder, remains.see)
         if loaded.last and loaded.last.reviewer != self.reviewer:
             raise JournalError(f"the journal in {self.folder} is another reviewer's: {loaded.last.reviewer!r}")
+        self._index = loaded.index
         self._segments = loaded.segments
         self._head = loaded.head
         self.device = self._settle_device(loaded.last.device if loaded.last else None)
@@ -328,7 +305,7 @@ class Journal:
         """
         with self._turn:
             if self._trouble is not None:
-                raise NotSaved(f"not renewed: {self._trouble}")
+                raise JournalError(f"the journal could not go on as another device: {self._trouble}")
             journal_fork.drop(self.folder)
             try:
                 journal_fork.build(self.folder, secrets.token_hex(16))
@@ -340,8 +317,10 @@ class Journal:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def lines(self, after: int, *, most: int = 500, most_bytes: int = 1 << 20) -> list[bytes]:
-        """The lines for the store with numbers above `after`, with their line feeds, from one segment: at most `most`,
-        and of `most_bytes` together, but at least one when there is any. A draft's payload never leaves this machine.
+        """The lines for the store with numbers above `after`, with their line feeds, in order.
+
+        At most `most`, of `most_bytes` together, and from one segment, but at least one when there is any. A draft's
+        payload never leaves this machine.
         """
         with self._turn:
             for segment in self._segments:
@@ -372,19 +351,12 @@ class Journal:
     def drafts(self) -> dict[str, str]:
         """The text left unfinished on each clip. A later decision spends it, and so does an empty draft."""
         with self._turn, _reading():
-            # Every line on a clip spends the draft before it, so that of each clip only the last draft needs to be read.
-            lines = {clip: self._line(seq) for clip, seq in self._unfinished.items()}
-        return drafts_of(decode(line) for line in lines.values() if line is not None)
+            lines = [self._line(seq) for seq in self._index.unfinished.values()]
+        return drafts_of(decode(line) for line in lines if line is not None)
 
     def clips(self) -> set[str]:
         """The ids of all clips of which some line speaks."""
-        return set(self._clips)
-
-    def _note(self, clip: str, seq: int, draft: bool) -> None:
-        self._clips.add(clip)
-        self._unfinished.pop(clip, None)
-        if draft:
-            self._unfinished[clip] = seq
+        return set(self._index.clips)
 
     def set_aside(self, quarantined: Sequence[Quarantined]) -> None:
         """Note, durably, which lines the store would not take, and why. Raises `JournalError`."""

@@ -78,17 +78,36 @@ class Segment:
             return [file.read(end - start) for start, end in pairwise(bounds)]
 
 
+class Index:
+    """Which clips the lines speak of, and of each with unfinished text the number of its draft.
+
+    Every line on a clip spends the draft before it.
+    """
+
+    def __init__(self) -> None:
+        self.clips: set[str] = set()
+        self.unfinished: dict[str, int] = {}
+
+    def note(self, clip: str, seq: int, *, draft: bool) -> None:
+        self.clips.add(clip)
+        self.unfinished.pop(clip, None)
+        if draft:
+            self.unfinished[clip] = seq
+
+
 class Loaded:
     """What an opening found: the segments, the last line (None in an empty journal), and what it mended, in words."""
 
     def __init__(self) -> None:
         self.segments: list[Segment] = []
+        self.index = Index()
         self.head = Head()
         self.last: Glance | None = None
         self.recovered: list[str] = []
 
     def take(self, segment: Segment, length: int, line: Glance) -> None:
         segment.add(length)
+        self.index.note(line.clip, line.seq, draft=line.kind is Kind.DRAFT)
         self.head = Head(line.seq, line.chain)
         self.last = line
 

@@ -22,9 +22,7 @@ _SETTLE = 0.1
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """Something wrong: in which file, at which line (from 1), under which number (None when it cannot be read), and
-    what.
-    """
+    """Something wrong: in which file, at which line (from 1), under which number (None for unreadable), and what."""
 
     file: str
     line: int

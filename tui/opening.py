@@ -19,20 +19,33 @@ from earmark.tui.commands.common import app_version, journal_folder, open_store_
 from earmark.tui.settings import Settings, user_keymap
 
 if TYPE_CHECKING:
+    from earmark.tui.app import EarmarkApp
     from earmark.tui.sound.player import Player, PlayerEvent
 
 
 def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None, recall: bool = False) -> None:
-    """Run the review screen until it is left. `recall` shows what was decided in earlier sittings again.
-
-    Raises `StoreError`, `JournalError` (busy, corrupt) or `KeymapError` before the screen opens.
-    """
-    from earmark.keymaps.keymap import load
-
+    """Run the review screen until it is left. Raises what `open_sitting` does, before the screen opens."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.ClickException("the review screen needs a terminal; run it in one, over SSH with `ssh -t`.")
     # Thousands of objects are made until the first paint and none is garbage: looking for it would take a tenth of the time.
     gc.disable()
+    app = open_sitting(settings, greeting=greeting, limit=limit, recall=recall)
+    app.run(mouse=False)
+    if app.farewell:
+        raise click.ClickException(app.farewell)
+    if app.return_code:
+        raise click.exceptions.Exit(app.return_code)
+    sitting = app.reviewing.sitting
+    click.echo(f"{sitting.saved} saved, {sitting.sync.unsent} not sent yet.", err=True)
+
+
+def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None, recall: bool = False) -> EarmarkApp:
+    """The program on the screen, ready to run, with its first clips. `recall` shows what was decided in earlier sittings again.
+
+    Raises `StoreError`, `JournalError` (busy, corrupt) or `KeymapError`; then nothing is left open.
+    """
+    from earmark.keymaps.keymap import load
+
     keymap = load(settings.keymap, user_keymap())
     store = open_store_of(settings)
     journal = None
@@ -52,7 +65,7 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
             session, journal, batch, store, sync_seconds=settings.sync_seconds, lease_seconds=settings.lease_minutes * 60
         )
         silent = "Sound is off (--sound none)." if settings.sound == "none" else None
-        app = EarmarkApp(
+        return EarmarkApp(
             sitting,
             partial(make_player, settings.sound),
             keymap,
@@ -65,12 +78,6 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
             journal.close()
         store.close()
         raise
-    app.run(mouse=False)
-    if app.farewell:
-        raise click.ClickException(app.farewell)
-    if app.return_code:
-        raise click.exceptions.Exit(app.return_code)
-    click.echo(f"{sitting.saved} saved, {sitting.sync.unsent} not sent yet.", err=True)
 
 
 def make_player(preference: str, report: Callable[[PlayerEvent], None]) -> Player:

@@ -117,7 +117,7 @@ class Reviewing:
         moves = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
         if key in moves:
             panel.scroll(moves[key])
-        elif key in ("escape", "ctrl+g", "q"):
+        elif key in ("escape", "ctrl+g", "q") and self.panel != "summary":
             self.close_panel()
         elif key == "enter" and self.panel == "history" and panel.chosen:
             place = self.session.history()[panel.chosen - 1]

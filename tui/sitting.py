@@ -244,7 +244,9 @@ class Sitting:
             self.store.close()
 
     def _last_words(self) -> None:
-        send(self.journal, self.store)
+        self.sync = SyncState(send(self.journal, self.store).unsent)
+        # A lease that is being fetched now would outlast the sitting.
+        self._fetch.shutdown(wait=True, cancel_futures=True)
         self.batch.give_back()
 
     # -- threads -----------------------------------------------------------------------------------------------------

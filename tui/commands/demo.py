@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from earmark.tui.commands.common import Invocation, invocation
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from earmark.tui.settings import Settings
 
 
 @click.command()
@@ -23,16 +30,13 @@ def demo(given: Invocation, show_credits: bool, reset: bool, keymap: str | None,
       earmark demo --reset --keymap vim
       earmark demo --credits
     """
-    from importlib.resources import files
-
-    folder = files("earmark.tui") / "demo"
     if show_credits:
-        click.echo((folder / "CREDITS.md").read_text(encoding="utf-8"))
+        click.echo((_clips() / "CREDITS.md").read_text(encoding="utf-8"))
         return
     from earmark.tui.opening import sit_down
 
-    settings = given.settings(keymap=keymap, sound=sound, theme=theme)
-    home = settings.home_path / "demo"
+    settings = demo_settings(given.settings(keymap=keymap, sound=sound, theme=theme))
+    home = settings.home_path
     if reset and home.exists():
         import shutil
 
@@ -42,14 +46,19 @@ def demo(given: Invocation, show_credits: bool, reset: bool, keymap: str | None,
             with locked(busy):
                 pass
         shutil.rmtree(home)
-    import msgspec
-
-    settings = msgspec.structs.replace(settings, home=str(home), store=f"sqlite:///{home / 'store'}", lang=None)
-    _fill(settings.store_url, folder)
+    fill(settings.store_url)
     sit_down(settings, greeting="Real speech, and what a machine heard. enter accepts, e edits, ? shows every key.", recall=True)
 
 
-def _fill(url: str, folder: object) -> None:
+def demo_settings(settings: Settings) -> Settings:
+    """The settings with a home and a store of the demo's own, so that nothing of it reaches another store."""
+    import msgspec
+
+    home = settings.home_path / "demo"
+    return msgspec.structs.replace(settings, home=str(home), store=f"sqlite:///{home / 'store'}", lang=None)
+
+
+def fill(url: str) -> None:
     """Put the demo's clips into its store, unless they are there."""
     from earmark.queue.store.open import open_store
 
@@ -61,7 +70,13 @@ def _fill(url: str, folder: object) -> None:
 
         from earmark.queue.intake import load
 
-        with as_file(folder) as path:  # type: ignore[arg-type]  # a Traversable
+        with as_file(_clips()) as path:
             load(path / "manifest.jsonl", store)
     finally:
         store.close()
+
+
+def _clips() -> Traversable:
+    from importlib.resources import files
+
+    return files("earmark.tui") / "demo"

@@ -12,6 +12,7 @@ import pytest
 
 from earmark.queue.decision import Decision, Draft
 from earmark.queue.journal import Journal, NotSaved
+from earmark.queue.journal_line import chain_in, encode
 from earmark.queue.journal_verify import verify
 from earmark.queue.store.interface import Quarantined
 
@@ -289,3 +290,30 @@ def test_only_scraps(start: Start, decide: Decide, folder: Path) -> None:
     assert journal.erase("gone", "critical") == 0
     assert not torn.exists()
     assert journal.head.seq == 2
+
+
+def test_a_text_that_got_between_a_mark_and_its_erasure_goes_at_once_or_never(
+    start: Start, decide: Decide, folder: Path
+) -> None:
+    """Another program may have written it so: what the first opening leaves, the second must not take."""
+    start().close()
+    lines = b""
+    chain = ""
+    for seq, entry in enumerate([decide("gone"), decide("gone", verdict="critical"), decide("gone", "new words")], 1):
+        line = encode(entry, device="d" * 32, seq=seq, app="0.1.0", previous=chain, salt="5a" * 16)
+        lines, chain = lines + line, chain_in(line)
+    (folder / "000001.jsonl").write_bytes(lines)
+    journal = start()
+    told = [(entry.kind, entry.text) for entry in journal.entries()]
+    assert told == [("decision", None), ("decision", None), ("decision", None), ("erasure", None)]
+    journal.close()
+    assert start().recovered == ""
+
+
+def test_a_rewrite_that_was_cut_off_leaves_no_copy(start: Start, decide: Decide, folder: Path) -> None:
+    with start() as journal:
+        journal.append(decide())
+    stray = folder / "000001.jsonl.tmp"
+    stray.write_bytes(b"text")
+    start().close()
+    assert not stray.exists()

@@ -151,6 +151,27 @@ def test_a_short_write_saves_nothing(
         journal.append(decide("c2"))
 
 
+def test_an_interrupted_write_is_not_left_uncounted(
+    start: Start, decide: Decide, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = start()
+    journal.append(decide("c1"))
+
+    def interrupted(fd: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.append(decide("c2"))
+    with pytest.raises(NotSaved, match="interrupted"):
+        journal.append(decide("c3"))
+    journal.reopen()
+    assert journal.append(decide("c4")).seq == 2
+    assert [entry.clip for entry in journal.entries()] == ["c1", "c4"]
+    assert verify(folder).faults == ()
+
+
 def test_when_even_cutting_back_fails_the_next_opening_tells_what_there_is(
     start: Start, decide: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -488,3 +509,15 @@ def test_a_renewal_on_a_full_disk_changes_nothing(
     assert (folder / "000001.jsonl").read_bytes() == before
     assert not (folder / "renewing").exists()
     assert journal.append(decide()).seq == 2
+
+
+def test_the_journal_knows_its_clips(start: Start, decide: Decide, draft: MakeDraft) -> None:
+    journal = start()
+    journal.append(decide("c1"))
+    journal.append(draft("c2", "half"))
+    assert journal.clips() == {"c1", "c2"}
+    journal.close()
+    journal = start()
+    assert (journal.clips(), journal.drafts()) == ({"c1", "c2"}, {"c2": "half"})
+    journal.erase("c2", "withdrawal")
+    assert (journal.clips(), journal.drafts()) == ({"c1", "c2"}, {})
