@@ -99,8 +99,8 @@ class Batch:
     def fill(self, waiting: int = 0, undelivered: int = 0, *, first: Sequence[str] = ()) -> list[Leased]:
         """Lease more clips when fewer than half a batch are `waiting`; withdrawals are asked for before.
 
-        `undelivered` is how many decisions the store has not got yet: it takes those clips for waiting still and counts them.
-        At most the sitting's limit in all. Raises `StoreError`.
+        `undelivered` is how many decisions the store has not got yet: it takes those clips for waiting still and counts
+        them. At most the sitting's limit in all. Raises `StoreError`.
         """
         want = self._size - waiting
         if self._left is not None:
@@ -150,7 +150,9 @@ class Batch:
         return None if clip in self._withdrawn else self._sounds.get(clip)
 
     def sound(self, clip: str) -> Sound:
-        """The clip's sound, fetched and decoded when need be. Raises `Refused` for a withdrawn clip, else `StoreError`."""
+        """The clip's sound, fetched and decoded when need be. Raises `Refused` for a withdrawn clip, else
+        `StoreError`.
+        """
         self._fresh_list()
         if clip in self._withdrawn:
             raise Refused(f"clip {clip} was withdrawn")

@@ -31,9 +31,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` is a UUIDv7, `at` an RFC 3339 time in UTC (told, never ordered by). `revision` counts this reviewer's
     decisions on this clip from 1. `text` is there exactly when the verdict is in `HAS_TEXT`; `shown` is the machine
-    text that was on the screen (only its salted hash is kept). `heard` is the share of the clip that was played, 0 to 1;
-    `plays` how often playing was started, `seconds` how long the clip was on the screen, `keys` how many keys were pressed.
-    `pressed` is, for a critical mark, the second of the clip at which it was pressed.
+    text that was on the screen (only its salted hash is kept). `heard` is the share of the clip that was played, 0 to
+    1; `plays` how often playing was started, `seconds` how long the clip was on the screen, `keys` how many keys were
+    pressed. `pressed` is, for a critical mark, the second of the clip at which it was pressed.
     """
 
     id: str

@@ -16,7 +16,9 @@ __all__ = ["Standing", "decision_of", "read_entries", "read_quarantine", "standi
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How a journal stands: its device id (empty when there is no journal), its last number, and how many clips it decides."""
+    """How a journal stands: its device id (empty when there is no journal), its last number, and how many clips it
+    decides.
+    """
 
     device: str = ""
     seq: int = 0
@@ -42,7 +44,9 @@ def read_entries(folder: Path) -> Iterator[Entry]:
 
 
 def decision_of(entry: Entry) -> Decision:
-    """The decision that a line records, without the machine text, of which only a hash was kept. Raises ValueError for another kind."""
+    """The decision that a line records, without the machine text, of which only a hash was kept. Raises ValueError for
+    another kind.
+    """
     if entry.verdict is None:
         raise ValueError(f"line {entry.seq} is no decision")
     return Decision(

@@ -1,6 +1,6 @@
-"""One sitting: where I am, what I decided, how to take it back, how far and how fast. Pure: no clock, no disk, no sound.
+"""One sitting: where I am, what I decided, how to take it back, how far and how fast.
 
-The sitting builds decisions and is told when they are durable (`commit`); until then nothing has moved.
+Pure: no clock, no disk, no sound. The sitting builds decisions and is told when they are durable (`commit`); until then nothing has moved.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Stamp(msgspec.Struct, frozen=True):
-    """Where a decision's name and time come from: an id (UUIDv7), a told time (RFC 3339, UTC) and a monotonic second."""
+    """Where a decision's name and time come from: an id (UUIDv7), a told time (RFC 3339, UTC) and a monotonic
+    second.
+    """
 
     id: str
     at: str
@@ -37,7 +39,9 @@ class Stamp(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct):
-    """A clip of this sitting and what became of it. `kept` is text that was typed and not saved, with its caret (code points)."""
+    """A clip of this sitting and what became of it. `kept` is text that was typed and not saved, with its caret (code
+    points).
+    """
 
     leased: Leased
     latest: Decision | None = None
@@ -73,7 +77,9 @@ class Place(msgspec.Struct):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far this sitting is: clips decided, clips at hand, and clips an hour over the last decisions (None at first)."""
+    """How far this sitting is: clips decided, clips at hand, and clips an hour over the last decisions (None at
+    first).
+    """
 
     decided: int
     at_hand: int
@@ -87,7 +93,8 @@ PACE_OVER = 20
 class Session:
     """The clips of a sitting in their order, and the one on the screen.
 
-    `must_hear` is the share (0 to 1) of a clip that must have sounded before accept, save and unintelligible go through; 0 turns it off.
+    `must_hear` is the share (0 to 1) of a clip that must have sounded before accept, save and unintelligible go
+    through; 0 turns it off.
     """
 
     def __init__(self, reviewer: str, *, must_hear: float = 0.8) -> None:
@@ -102,7 +109,9 @@ class Session:
     # -- clips come and go -------------------------------------------------------------------------------------------
 
     def extend(self, leased: Iterable[Leased], *, drafts: dict[str, str] | None = None) -> int:
-        """Put clips behind those at hand; one that is here already only has its lease refreshed. Says how many are new."""
+        """Put clips behind those at hand; one that is here already only has its lease refreshed. Says how many are
+        new.
+        """
         new = 0
         for item in leased:
             known = self._by_clip.get(item.clip.id)
@@ -159,7 +168,9 @@ class Session:
         return self._go(index, now)
 
     def previous(self, now: float) -> Place | None:
-        """Go to the clip before this one, in the order they were opened; None (and nothing moves) when there is none."""
+        """Go to the clip before this one, in the order they were opened; None (and nothing moves) when there is
+        none.
+        """
         start = len(self.places) if self._index is None else self._index
         index = next((i for i in range(start - 1, -1, -1) if not self.places[i].sealed), None)
         return None if index is None else self._go(index, now)
@@ -182,7 +193,9 @@ class Session:
     # -- deciding ----------------------------------------------------------------------------------------------------
 
     def keep(self, text: str, caret: int) -> None:
-        """Keep what was typed on the clip on the screen, unsaved; the machine's own text unchanged is nothing to keep."""
+        """Keep what was typed on the clip on the screen, unsaved; the machine's own text unchanged is nothing to
+        keep.
+        """
         place = self._here()
         before = place.latest.text if place.latest is not None and place.latest.text is not None else None
         base = before if before is not None else place.clip.hypothesis.text
@@ -197,14 +210,17 @@ class Session:
         return missing if missing > 1e-9 else None
 
     def settled(self, text: str) -> bool:
-        """True when the clip on the screen already has exactly this text from the reviewer: there is nothing to decide."""
+        """True when the clip on the screen already has exactly this text from the reviewer: there is nothing to
+        decide.
+        """
         latest = self._here().latest
         return latest is not None and latest.verdict in HAS_TEXT and latest.text == text
 
     def decide(self, verdict: Verdict, heard: Heard, stamp: Stamp, *, text: str | None = None) -> Decision:
         """The decision for the clip on the screen; nothing moves until it is committed.
 
-        A text that says the same as the machine's counts as accepted, whatever was pressed. A critical mark carries no text.
+        A text that says the same as the machine's counts as accepted, whatever was pressed. A critical mark carries no
+        text.
         """
         place = self._here()
         machine = place.clip.hypothesis.text
@@ -232,7 +248,9 @@ class Session:
         )
 
     def retract(self, stamp: Stamp) -> Decision | None:
-        """The decision that takes the last one back; None when there is none, or a critical mark is no longer to be taken back."""
+        """The decision that takes the last one back; None when there is none, or a critical mark is no longer to be
+        taken back.
+        """
         if not self._undo:
             return None
         place = self.places[self._undo[-1]]

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 
 
 def uuid7(now_ms: int, entropy: bytes) -> str:
-    """A UUID of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits from 10 bytes of `entropy`."""
+    """A UUID of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits from 10 bytes of
+    `entropy`.
+    """
     value = (now_ms & (2**48 - 1)) << 80 | int.from_bytes(entropy[:10], "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62

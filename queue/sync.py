@@ -46,9 +46,9 @@ MOST_ROUNDS = 10_000
 def send(journal: SendableJournal, store: ReviewStore, *, rounds: int = MOST_ROUNDS) -> Sent:
     """Push everything the store has not got, one batch in flight, going on each time from the store's own cursor.
 
-    A cursor that went back (the store was restored) makes us send again; one that is ahead of us, or stands on another line
-    than ours (our journal was restored, or is a copy), makes the journal go on as a new device with every decision's own id,
-    so that the store takes each once. Raises `StoreError`.
+    A cursor that went back (the store was restored) makes us send again; one that is ahead of us, or stands on another
+    line than ours (our journal was restored, or is a copy), makes the journal go on as a new device with every
+    decision's own id, so that the store takes each once. Raises `StoreError`.
     """
     arrived = 0
     aside: list[Quarantined] = []
@@ -57,7 +57,10 @@ def send(journal: SendableJournal, store: ReviewStore, *, rounds: int = MOST_ROU
     for _ in range(rounds):
         if forked(journal, head):
             if renewed:
-                raise StoreError("the store holds other lines under this journal's number, and under a new one as well: ask a supervisor")
+                raise StoreError(
+                    "the store holds other lines under this journal's number, and under a new one as well: "
+                    "ask a supervisor"
+                )
             journal.renew_device()
             renewed = True
             head = store.head(journal.device)
@@ -93,7 +96,9 @@ class ErasableJournal(Protocol):
 
 
 def erase_withdrawn(journal: ErasableJournal, withdrawn: Iterable[str]) -> int:
-    """Erase what the journal holds of withdrawn clips; says of how many it held something. Raises what `erase` raises."""
+    """Erase what the journal holds of withdrawn clips; says of how many it held something. Raises what `erase`
+    raises.
+    """
     return sum(journal.erase(clip, "withdrawal") > 0 for clip in sorted(journal.clips() & set(withdrawn)))
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 SIZE = (92, 24)
 
 
-async def draw(target: Path) -> None:
-    """Open the demo, play two clips, and write the second one's screen as SVG."""
+async def draw() -> str:
+    """Open the demo, play two clips, and give the second one's screen as SVG."""
     from earmark.tui import opening
-    from earmark.tui.commands.demo import fill, demo_settings
+    from earmark.tui.commands.demo import demo_settings, fill
     from earmark.tui.settings import read_settings
 
     settings = demo_settings(read_settings({"reviewer": "you", "must_hear": 0}))
@@ -30,14 +30,14 @@ async def draw(target: Path) -> None:
         await pilot.pause(1.0)
         await pilot.press("enter")
         await pilot.pause(1.4)
-        svg = app.export_screenshot(title="earmark review")
+        svg: str = app.export_screenshot(title="earmark review")
         await pilot.press("q")
         await pilot.pause(1.0)
     # The renderer's template names a font on somebody's server; a picture in a README must not fetch anything.
-    target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as home:
         os.environ["EARMARK_HOME"] = home
-        asyncio.run(draw(Path(sys.argv[1])))
+        Path(sys.argv[1]).write_text(asyncio.run(draw()), encoding="utf-8")

@@ -33,8 +33,8 @@ MakePlayer: TypeAlias = "Callable[[Callable[[PlayerEvent], None]], Player]"
 class EarmarkApp(App[None], inherit_bindings=False):
     """The program on the screen.
 
-    What Textual does by itself and a tool for private recordings must not is off: no command palette (it saves screenshots), no
-    clipboard (OSC 52), no crash screen with local variables, no mouse, no window title.
+    What Textual does by itself and a tool for private recordings must not is off: no command palette (it saves
+    screenshots), no clipboard (OSC 52), no crash screen with local variables, no mouse, no window title.
     """
 
     CSS_PATH = "earmark.tcss"
@@ -76,7 +76,9 @@ class EarmarkApp(App[None], inherit_bindings=False):
         gc.enable()
         self._own_context = contextvars.copy_context()
         self.player = self._make_player(self._player_says)
-        self.hearing = Hearing(self, self.reviewing.sitting, self.player, self.reviewing.settings.must_hear, self._silent)
+        self.hearing = Hearing(
+            self, self.reviewing.sitting, self.player, self.reviewing.settings.must_hear, self._silent
+        )
         self.reviewing.begin(self.hearing)
         loop = asyncio.get_running_loop()
         for name in ("SIGHUP", "SIGTERM"):

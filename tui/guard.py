@@ -6,7 +6,9 @@ SETTLING = 0.3
 """Seconds after a clip's first paint in which a decision is ignored: nobody has seen the clip yet."""
 
 REPEAT_DELAY = 0.75
-"""Keyboards begin to repeat a held key 0.25 to 0.66 s after the press: the same decision key in this time may be a hand at rest."""
+"""Keyboards begin to repeat a held key 0.25 to 0.66 s after the press: the same decision key in this time may be a hand
+at rest.
+"""
 
 REPEAT_GAP = 0.12
 """Repeats follow each other within this time; two presses of a finger do not."""
@@ -15,8 +17,8 @@ REPEAT_GAP = 0.12
 class Guard:
     """Watches decision keys. `judge` says what to do with one: `go`, `ignore`, or `wait`.
 
-    `wait` means that the key may be the first repeat of a held one: ask `confirmed` after `REPEAT_GAP`; when the key has come
-    again by then, it is being held.
+    `wait` means that the key may be the first repeat of a held one: ask `confirmed` after `REPEAT_GAP`; when the key
+    has come again by then, it is being held.
     """
 
     def __init__(self) -> None:

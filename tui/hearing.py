@@ -1,4 +1,6 @@
-"""The ear's side of the review screen: fetch a clip's sound, play it, show where it is, and say what is wrong in one line."""
+"""The ear's side of the review screen: fetch a clip's sound, play it, show where it is, and say what is wrong in one
+line.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
     """Run the review screen until it is left. Raises what `open_sitting` does, before the screen opens."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.ClickException("the review screen needs a terminal; run it in one, over SSH with `ssh -t`.")
-    # Thousands of objects are made until the first paint and none is garbage: looking for it would take a tenth of the time.
+    # Thousands of objects are made until the first paint and none is garbage: looking for it would take a tenth of the
+    # time.
     gc.disable()
     app = open_sitting(settings, greeting=greeting, limit=limit, recall=recall)
     app.run(mouse=False)
@@ -40,7 +41,8 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
 
 
 def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None, recall: bool = False) -> EarmarkApp:
-    """The program on the screen, ready to run, with its first clips. `recall` shows what was decided in earlier sittings again.
+    """The program on the screen, ready to run, with its first clips. `recall` shows what was decided in earlier
+    sittings again.
 
     Raises `StoreError`, `JournalError` (busy, corrupt) or `KeymapError`; then nothing is left open.
     """
@@ -62,7 +64,12 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
         from earmark.tui.sitting import Sitting
 
         sitting = Sitting(
-            session, journal, batch, store, sync_seconds=settings.sync_seconds, lease_seconds=settings.lease_minutes * 60
+            session,
+            journal,
+            batch,
+            store,
+            sync_seconds=settings.sync_seconds,
+            lease_seconds=settings.lease_minutes * 60,
         )
         silent = "Sound is off (--sound none)." if settings.sound == "none" else None
         return EarmarkApp(
@@ -97,9 +104,13 @@ def decode(flac: bytes) -> Sound:
 
 
 def recall_decided(session: Session, journal: Journal, batch: Batch) -> None:
-    """Put the clips decided in earlier sittings before those that wait, with what was decided; critical ones stay away."""
+    """Put the clips decided in earlier sittings before those that wait, with what was decided; critical ones stay
+    away.
+    """
     latest = {
-        clip: entry for clip, entry in journal.latest().items() if entry.verdict not in (Verdict.CRITICAL, Verdict.RETRACTED)
+        clip: entry
+        for clip, entry in journal.latest().items()
+        if entry.verdict not in (Verdict.CRITICAL, Verdict.RETRACTED)
     }
     for leased in batch.recall(list(latest)):
         session.recall(leased, decision_of(latest[leased.clip.id]))

@@ -1,8 +1,8 @@
 """Send the terminal only the cells that changed, and never a control character that came from data.
 
-Textual repaints whole widgets: a letter typed costs some two kilobytes, which a reviewer on a slow line feels. The painter remembers
-what each row of the terminal shows and writes the difference, as curses does. It is also the last filter before the driver:
-every cell's text passes through it.
+Textual repaints whole widgets: a letter typed costs some two kilobytes, which a reviewer on a slow line feels. The
+painter remembers what each row of the terminal shows and writes the difference, as curses does. It is also the last
+filter before the driver: every cell's text passes through it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ CONTROL = re.compile(
 )
 """What must never reach the terminal from data: C0, DEL, C1, bidi controls, lone surrogates, invisible tags."""
 
-SIMPLE = re.compile("[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u25ff\u2801-\u28ff]*")
-"""Characters that take one cell each and never join with a neighbour: rows of them are compared cell by cell, others whole."""
+SIMPLE = re.compile(
+    "[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u25ff\u2801-\u28ff]*"
+)
+"""Characters that take one cell each and never join with a neighbour: rows of them are compared cell by cell, others
+whole.
+"""
 
 GAP = 6
 """Unchanged cells that are cheaper to write again than to step over (a cursor move takes 6 to 8 bytes)."""
@@ -61,7 +65,8 @@ class Painter:
         segments = [(harmless(segment.text), segment.style) for segment in strip if not segment.control]
         shown = self._rows.setdefault(y, {})
         if not all(SIMPLE.fullmatch(text) for text, _ in segments):
-            # Wide, joined or right-to-left text: where each character lands is the terminal's affair, so the piece is compared whole.
+            # Wide, joined or right-to-left text: where each character lands is the terminal's affair, so the piece is
+            # compared whole.
             piece: Cell = ("\0".join(text for text, _ in segments), hash_style(segments))
             width = sum(Segment(text).cell_length for text, _ in segments)
             if shown.get(x) == piece:

@@ -87,7 +87,9 @@ class Reviewing:
         if self.panel is not None and self._key_in_panel(key):
             return True
         action = self.keymap.lookup(Context.REVIEW, key, character)
-        if self.hearing.held and (action is None or action.id not in ("review.quit", "anywhere.quit", "anywhere.critical", "review.undo")):
+        if self.hearing.held and (
+            action is None or action.id not in ("review.quit", "anywhere.quit", "anywhere.critical", "review.undo")
+        ):
             self.hearing.held = False
             self.app.say("")
             self.hearing.play_pause()
@@ -211,7 +213,9 @@ class Reviewing:
         missing = self.session.held_back(verdict, heard)
         if missing is not None:
             done, wanted = f"{heard.share:.0%}", f"{self.session.must_hear:.0%}"
-            self.app.say(f"Hear {wanted} of the clip first ({done} so far). Critical, skip and disturbing always go.", "warn")
+            self.app.say(
+                f"Hear {wanted} of the clip first ({done} so far). Critical, skip and disturbing always go.", "warn"
+            )
             return
         self._busy = True
         if verdict is Verdict.CRITICAL:
@@ -265,7 +269,9 @@ class Reviewing:
         """Put the first clip on the screen, silent yet: the player is made after the first paint."""
         place = self.session.advance(time.monotonic())
         self._show(place)
-        self.screen.show_clock(Playing(duration=place.clip.duration if place is not None else 0.0, waiting="opening"), 0.0)
+        self.screen.show_clock(
+            Playing(duration=place.clip.duration if place is not None else 0.0, waiting="opening"), 0.0
+        )
         self.paint_hints()
         if self._greeting and not self.screen.notice.content:
             self.app.say(self._greeting)
@@ -320,7 +326,9 @@ class Reviewing:
         self.context = Context.EDIT
         caret = here.caret if here.kept is not None else len(here.shown)
         self.app.open_editor(here.shown, caret)
-        self.screen.label.show((("EDITING", "accent"), ("  enter saves · esc leaves, text kept · tab hears the last 2 s", "muted")))
+        self.screen.label.show(
+            (("EDITING", "accent"), ("  enter saves · esc leaves, text kept · tab hears the last 2 s", "muted"))
+        )
         self.paint_hints()
 
     def leave_edit(self) -> None:
@@ -347,7 +355,9 @@ class Reviewing:
 
     def help(self) -> None:
         """Open or close the help."""
-        self._toggle("help", lambda: self.screen.panel.fill(help_lines(self.keymap, self.settings.marks, self.screen.inner)))
+        self._toggle(
+            "help", lambda: self.screen.panel.fill(help_lines(self.keymap, self.settings.marks, self.screen.inner))
+        )
 
     def history(self) -> None:
         """Open or close the history of this sitting."""
@@ -407,7 +417,9 @@ class Reviewing:
         """The line to the store, or what waits to go over it, changed."""
         self.paint_status()
         if self.sitting.sync.trouble:
-            self.app.say(f"Not in step with the store: {self.sitting.sync.trouble} What you decide is safe on disk.", "warn")
+            self.app.say(
+                f"Not in step with the store: {self.sitting.sync.trouble} What you decide is safe on disk.", "warn"
+            )
 
     def clips_withdrawn(self, on_screen: bool) -> None:
         """Customers took clips back; where the one on the screen is among them, it vanishes, with words."""
@@ -433,7 +445,11 @@ class Reviewing:
     def paint_status(self) -> None:
         """Progress, saved and unsent counts, and the sound's way out."""
         self.screen.show_status(
-            self.session.progress(), self.sitting.saved, self.sitting.sync, self.hearing.way_out if self._do else ("", ""), self.settings.unsynced_warn
+            self.session.progress(),
+            self.sitting.saved,
+            self.sitting.sync,
+            self.hearing.way_out if self._do else ("", ""),
+            self.settings.unsynced_warn,
         )
 
     def paint_hints(self) -> None:

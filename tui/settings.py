@@ -16,19 +16,20 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 CRITICAL_DEFINITION = (
-    "Critical data is anything that could harm or expose a person if somebody else heard it: account, card, identity or insurance numbers; "
+    "Critical data is anything that could harm or expose a person if somebody else heard it: "
+    "account, card, identity or insurance numbers; "
     "passwords, PINs and one-time codes; full names with an address, a telephone number or a date of birth; "
     "what is said of health, sexuality, faith or crime. Mark it at the first such word: the sound stops, "
     "nothing of the clip stays with you, and you need not hear the rest."
 )
 UNINTELLIGIBLE_DEFINITION = (
-    "Unintelligible is a clip that you have heard and in which no sentence can be made out: noise, silence, music, speech cut to pieces, "
-    "or a language you do not know. If you understand it in the main, correct what you can instead."
+    "Unintelligible is a clip that you have heard and in which no sentence can be made out: "
+    "noise, silence, music, speech cut to pieces, or a language you do not know. If you understand it in the main, correct what you can instead."
 )
 SKIP_DEFINITION = "Skip a clip that somebody else should judge. It goes back and another reviewer gets it."
 ESCALATED_DEFINITION = (
-    "Disturbing is for what no one should have to carry alone: violence, abuse, somebody in danger. The clip goes to a supervisor, "
-    "and the next one does not play until you press a key. Take the time you need."
+    "Disturbing is for what no one should have to carry alone: violence, abuse, somebody in danger. "
+    "The clip goes to a supervisor, and the next one does not play until you press a key. Take the time you need."
 )
 
 
@@ -42,15 +43,17 @@ class Marks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that can be set. Each is a key of `config.toml` and, but for `marks`, an environment variable `EARMARK_…`.
+    """Everything that can be set. Each is a key of `config.toml` and, but for `marks`, an environment variable
+    `EARMARK_…`.
 
     `store`: the store's URL. `home`: the folder for data. `reviewer`: in whose name. `keymap`: a keymap's name or file.
-    `sound`: `auto`, `simpleaudio`, `miniaudio`, `command` or `none`. `theme`: `dark`, `light`, `high-contrast` or `terminal`.
-    `lang`: review only this language. `must_hear`: share of a clip that must sound before it is judged. `idle_blank`: seconds
-    without sound or key until the screen goes blank; 0 never. `doubt_below`: words under this confidence are marked.
-    `longest_clip`: seconds. `batch`: clips leased at a time.
-    `lease_minutes`: how long a lease lasts without a sign of life. `critical_hold_days`: how long a supervisor can still hear a critical clip.
-    `sync_seconds`: how often the screen sends and fetches. `unsynced_warn`: from so many unsent lines on the screen warns.
+    `sound`: `auto`, `simpleaudio`, `miniaudio`, `command` or `none`. `theme`: `dark`, `light`, `high-contrast` or
+    `terminal`. `lang`: review only this language. `must_hear`: share of a clip that must sound before it is judged.
+    `idle_blank`: seconds without sound or key until the screen goes blank; 0 never. `doubt_below`: words under this
+    confidence are marked. `longest_clip`: seconds. `batch`: clips leased at a time.
+    `lease_minutes`: how long a lease lasts without a sign of life. `critical_hold_days`: how long a supervisor can
+    still hear a critical clip. `sync_seconds`: how often the screen sends and fetches. `unsynced_warn`: from so many
+    unsent lines on the screen warns.
     """
 
     store: str | None = None
@@ -111,7 +114,9 @@ def config_path(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def user_keymap(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The user's own `keymap.toml` beside the configuration, laid over whichever keymap is chosen; None when there is none."""
+    """The user's own `keymap.toml` beside the configuration, laid over whichever keymap is chosen; None when there is
+    none.
+    """
     path = config_path(environ).with_name("keymap.toml")
     return path if path.is_file() else None
 

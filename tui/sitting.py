@@ -1,7 +1,7 @@
 """A sitting with its disk and its store: what must be durable, fetched or sent happens here, off the event loop.
 
-One thread writes the journal, so that lines keep their order; others fetch sound and talk to the store. The screen hears of what
-happened through `Watcher`, always on the event loop.
+One thread writes the journal, so that lines keep their order; others fetch sound and talk to the store. The screen
+hears of what happened through `Watcher`, always on the event loop.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -89,9 +90,11 @@ class Sitting:
     # -- what must be durable ----------------------------------------------------------------------------------------
 
     async def save(self, decision: Decision) -> Place | None:
-        """Make the decision durable, then move; says which place is on the screen now. Raises `NotSaved`; then nothing moved.
+        """Make the decision durable, then move; says which place is on the screen now. Raises `NotSaved`; then nothing
+        moved.
 
-        After a failure the journal is read-only: the next save opens it anew first, which reads back what really is on disk.
+        After a failure the journal is read-only: the next save opens it anew first, which reads back what really is on
+        disk.
         """
         await self._on(self._disk, partial(self._append, decision))
         self.saved += 1
@@ -131,14 +134,17 @@ class Sitting:
         try:
             await self._on(self._disk, partial(self.journal.erase, clip, reason))
         except (JournalError, OSError):
-            # The journal finishes a started erasure when it is next opened; until then the screen says that something is wrong.
+            # The journal finishes a started erasure when it is next opened; until then the screen says that something
+            # is wrong.
             self._broken = True
             self._told(SyncState(self.sync.unsent, "the disk refuses: an erasure will be finished at the next start"))
 
     # -- sound and clips ---------------------------------------------------------------------------------------------
 
     async def sound(self, clip: str) -> Sound:
-        """The clip's sound, ready to play. Raises `Refused` when it is withdrawn, `StoreError` when it cannot be had."""
+        """The clip's sound, ready to play. Raises `Refused` when it is withdrawn, `StoreError` when it cannot be
+        had.
+        """
         return await self._on(self._fetch, partial(self.batch.sound, clip))
 
     def fetch_ahead(self) -> None:
@@ -227,17 +233,17 @@ class Sitting:
     # -- the end -----------------------------------------------------------------------------------------------------
 
     async def end(self) -> None:
-        """Keep drafts, send what can be sent at once, give the leases back, close. Never raises for a store that is away."""
+        """Keep drafts, send what can be sent at once, give the leases back, close. Never raises for a store that is
+        away.
+        """
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self.save_drafts()
         finally:
-            try:
+            with suppress(StoreError, TimeoutError):
                 await asyncio.wait_for(self._on(self._wire, self._last_words), 5.0)
-            except (StoreError, TimeoutError):
-                pass
             for pool in (self._disk, self._fetch, self._wire):
                 pool.shutdown(wait=True, cancel_futures=True)
             self.journal.close()

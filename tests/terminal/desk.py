@@ -143,6 +143,7 @@ def decide(console: Console, *keys: str) -> None:
     *first, key = keys
     if first:
         console.press(*first)
+    console.settle(0.32, 0.5)
     for _ in range(20):
         console.press(key)
         console.wait(lambda text: number(console, "saved") > before or QUICK in text)

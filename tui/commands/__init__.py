@@ -62,10 +62,16 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--store", metavar="URL", help="The store, such as sqlite:///FOLDER.  [default: an embedded one; EARMARK_STORE]")
+@click.option(
+    "--store", metavar="URL", help="The store, such as sqlite:///FOLDER.  [default: an embedded one; EARMARK_STORE]"
+)
 @click.option("--home", metavar="DIR", help="The folder for journals and the default store.  [EARMARK_HOME]")
-@click.option("--reviewer", metavar="NAME", help="In whose name decisions are made.  [default: the login name; EARMARK_REVIEWER]")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
+@click.option(
+    "--reviewer", metavar="NAME", help="In whose name decisions are made.  [default: the login name; EARMARK_REVIEWER]"
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
 @click.pass_context
 def cli(context: click.Context, /, **overrides: str | None) -> None:
     """Check what a speech recogniser heard: hear it, correct it, accept it or mark it.
@@ -110,7 +116,9 @@ def _run() -> int:
 
 
 def _failed(error: Exception) -> int:
-    """Our own errors speak for themselves; of any other only the place is told, for its values may be somebody's words."""
+    """Our own errors speak for themselves; of any other only the place is told, for its values may be somebody's
+    words.
+    """
     if type(error).__module__.startswith("earmark."):
         click.echo(f"Error: {error}", err=True)
         return 1
@@ -119,8 +127,9 @@ def _failed(error: Exception) -> int:
         return 1
     import traceback
 
-    click.echo(f"Error: a fault of Earmark's own ({type(error).__name__}); nothing saved is lost. It happened at:", err=True)
+    click.echo(
+        f"Error: a fault of Earmark's own ({type(error).__name__}); nothing saved is lost. It happened at:", err=True
+    )
     for frame in traceback.extract_tb(error.__traceback__)[-8:]:
         click.echo(f"  {frame.filename}:{frame.lineno} in {frame.name}", err=True)
     return 1
-

@@ -49,7 +49,9 @@ def open_store_of(settings: Settings) -> Store:
 
 
 def journal_folder(settings: Settings, store_id: str) -> Path:
-    """Where the journal of this reviewer for this store lives: one for each, so that a demo never syncs into a team's store."""
+    """Where the journal of this reviewer for this store lives: one for each, so that a demo never syncs into a team's
+    store.
+    """
     import hashlib
 
     who = hashlib.sha256(settings.reviewer_name.encode()).hexdigest()[:16]

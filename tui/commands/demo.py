@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--credits", "show_credits", is_flag=True, help="Say whose speech it is and under which licence, and exit.")
+@click.option(
+    "--credits", "show_credits", is_flag=True, help="Say whose speech it is and under which licence, and exit."
+)
 @click.option("--reset", is_flag=True, help="Forget what was decided in the demo and start over.")
 @click.option("--keymap", metavar="NAME", help="default, vim, emacs, transcriber, or a file of your own.")
 @click.option("--sound", metavar="WAY", help="auto, simpleaudio, miniaudio, command or none.")
 @click.option("--theme", metavar="NAME", help="dark, light, high-contrast or terminal.")
 @invocation
-def demo(given: Invocation, show_credits: bool, reset: bool, keymap: str | None, sound: str | None, theme: str | None) -> None:
+def demo(
+    given: Invocation, show_credits: bool, reset: bool, keymap: str | None, sound: str | None, theme: str | None
+) -> None:
     """Try the review screen on real speech. It has a store and a journal of its own.
 
     \b
@@ -47,7 +51,11 @@ def demo(given: Invocation, show_credits: bool, reset: bool, keymap: str | None,
                 pass
         shutil.rmtree(home)
     fill(settings.store_url)
-    sit_down(settings, greeting="Real speech, and what a machine heard. enter accepts, e edits, ? shows every key.", recall=True)
+    sit_down(
+        settings,
+        greeting="Real speech, and what a machine heard. enter accepts, e edits, ? shows every key.",
+        recall=True,
+    )
 
 
 def demo_settings(settings: Settings) -> Settings:

@@ -63,7 +63,9 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 def _terminal(settings: Settings) -> Iterator[Finding]:
     term = os.environ.get("TERM", "")
     if not sys.stdout.isatty():
-        yield Finding("note", "terminal", "standard output is no terminal", "Run this in the terminal in which you will review.")
+        yield Finding(
+            "note", "terminal", "standard output is no terminal", "Run this in the terminal in which you will review."
+        )
     else:
         size = shutil.get_terminal_size()
         small = size.columns < 80 or size.lines < 24
@@ -71,7 +73,12 @@ def _terminal(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad" if small else "ok", "terminal", f"{term or 'unnamed'}, {size.columns}×{size.lines}", remedy)
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     if encoding != "utf8":
-        yield Finding("bad", "terminal", f"the locale's encoding is {sys.stdout.encoding}", "Set LANG=C.UTF-8 or another UTF-8 locale.")
+        yield Finding(
+            "bad",
+            "terminal",
+            f"the locale's encoding is {sys.stdout.encoding}",
+            "Set LANG=C.UTF-8 or another UTF-8 locale.",
+        )
     if os.environ.get("SSH_CONNECTION"):
         yield Finding("note", "terminal", "reached over SSH", "`ssh -C` makes the screen much lighter on a slow line.")
 
@@ -176,4 +183,6 @@ def _clock(settings: Settings) -> Iterator[Finding]:
     now = time.time()
     sane = 1.76e9 < now < 4.1e9
     told = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(now))
-    yield Finding("ok" if sane else "bad", "time", told, "" if sane else "Set the clock: leases and times would be wrong.")
+    yield Finding(
+        "ok" if sane else "bad", "time", told, "" if sane else "Set the clock: leases and times would be wrong."
+    )

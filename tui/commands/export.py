@@ -11,7 +11,13 @@ VERDICTS = ("accepted", "corrected", "critical", "unintelligible", "skipped", "e
 
 @click.command()
 @click.argument("file")
-@click.option("--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS), help="Only these; may be given again.  [default: accepted, corrected]")
+@click.option(
+    "--verdict",
+    "verdicts",
+    multiple=True,
+    type=click.Choice(VERDICTS),
+    help="Only these; may be given again.  [default: accepted, corrected]",
+)
 @click.option("--source", is_flag=True, help="For supervisors: name each clip by the corpus's own file.")
 @click.option("--all-decisions", is_flag=True, help="Every revision that still has its text, not only the latest.")
 @invocation

@@ -56,7 +56,9 @@ def show(given: Invocation, clip: str | None, quarantine: bool, as_json: bool) -
     folder = _own(given)
     if quarantine:
         for one in read_quarantine(folder):
-            click.echo(msgspec.json.encode(one).decode() if as_json else f"line {one.seq}  clip {one.clip}: {one.reason}")
+            click.echo(
+                msgspec.json.encode(one).decode() if as_json else f"line {one.seq}  clip {one.clip}: {one.reason}"
+            )
         return
     for entry in read_entries(folder):
         if clip is not None and entry.clip != clip:
@@ -78,5 +80,7 @@ def _own(given: Invocation) -> Path:
     finally:
         store.close()
     if not folder.is_dir():
-        raise click.ClickException(f"{settings.reviewer_name} has decided nothing for {settings.store_url} on this machine yet.")
+        raise click.ClickException(
+            f"{settings.reviewer_name} has decided nothing for {settings.store_url} on this machine yet."
+        )
     return folder

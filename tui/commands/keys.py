@@ -8,7 +8,9 @@ from earmark.tui.commands.common import Invocation, invocation
 
 
 @click.command()
-@click.option("--keymap", metavar="NAME", help="default, vim, emacs, transcriber, or a file of your own, which is checked.")
+@click.option(
+    "--keymap", metavar="NAME", help="default, vim, emacs, transcriber, or a file of your own, which is checked."
+)
 @click.option("--markdown", is_flag=True, help="As a Markdown table.")
 @invocation
 def keys(given: Invocation, keymap: str | None, markdown: bool) -> None:

@@ -13,8 +13,15 @@ from earmark.tui.commands.common import Invocation, invocation, open_store_of, p
 @click.command()
 @click.argument("manifest", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--dry-run", is_flag=True, help="Check every line and that its audio is there; take nothing in.")
-@click.option("--subject-field", metavar="NAME", help="The field that says who spoke; only a keyed pseudonym of it is kept.")
-@click.option("--rejects", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also write what was refused to FILE, as JSON Lines.")
+@click.option(
+    "--subject-field", metavar="NAME", help="The field that says who spoke; only a keyed pseudonym of it is kept."
+)
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write what was refused to FILE, as JSON Lines.",
+)
 @click.option(
     "--root",
     "roots",
@@ -25,11 +32,17 @@ from earmark.tui.commands.common import Invocation, invocation, open_store_of, p
 )
 @invocation
 def load(
-    given: Invocation, manifest: Path, dry_run: bool, subject_field: str | None, rejects: Path | None, roots: tuple[Path, ...]
+    given: Invocation,
+    manifest: Path,
+    dry_run: bool,
+    subject_field: str | None,
+    rejects: Path | None,
+    roots: tuple[Path, ...],
 ) -> None:
     """Take the clips of a NeMo manifest (JSON Lines) into the store.
 
-    A bad line or clip is reported with file, line and reason, and the rest goes in; then the exit code is 1. Loading twice changes nothing.
+    A bad line or clip is reported with file, line and reason, and the rest goes in; then the exit code is 1. Loading
+    twice changes nothing.
 
     \b
     Examples:
@@ -81,7 +94,8 @@ def load(
             on_reject=refused,
         )
     click.echo(
-        f"{plural(loaded.added, 'clip')} {'would go in' if dry_run else 'added'}, {loaded.known:,} already there, {loaded.rejected:,} refused."
+        f"{plural(loaded.added, 'clip')} {'would go in' if dry_run else 'added'}, "
+        f"{loaded.known:,} already there, {loaded.rejected:,} refused."
     )
     if loaded.rejected:
         raise click.exceptions.Exit(1)

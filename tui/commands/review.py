@@ -14,7 +14,9 @@ from earmark.tui.commands.common import Invocation, invocation
 @click.option("--lang", metavar="CODE", help="Only clips of this language, such as de.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after so many clips.")
 @invocation
-def review(given: Invocation, keymap: str | None, sound: str | None, theme: str | None, lang: str | None, limit: int | None) -> None:
+def review(
+    given: Invocation, keymap: str | None, sound: str | None, theme: str | None, lang: str | None, limit: int | None
+) -> None:
     """Review clips: each plays by itself; accept, correct or mark it.
 
     \b

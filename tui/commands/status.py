@@ -28,7 +28,12 @@ def status(given: Invocation, as_json: bool) -> None:
         arrived = store.head(own.device).seq if own.device else 0
     finally:
         store.close()
-    told = {"at_hand": counts.at_hand, "decided": own.decided, "unsynced": max(0, own.seq - arrived), "store": counts.clips}
+    told = {
+        "at_hand": counts.at_hand,
+        "decided": own.decided,
+        "unsynced": max(0, own.seq - arrived),
+        "store": counts.clips,
+    }
     if as_json:
         import json
 
@@ -37,4 +42,6 @@ def status(given: Invocation, as_json: bool) -> None:
     click.echo(f"at hand   {plural(told['at_hand'], 'clip')} that you could review now")
     click.echo(f"decided   {plural(told['decided'], 'clip')} by you, {counts.decided:,} by everybody")
     click.echo(f"unsynced  {plural(told['unsynced'], 'line')} of your journal not in the store yet")
-    click.echo(f"store     {plural(told['store'], 'clip')}" + (f", {counts.withdrawn:,} withdrawn" if counts.withdrawn else ""))
+    click.echo(
+        f"store     {plural(told['store'], 'clip')}" + (f", {counts.withdrawn:,} withdrawn" if counts.withdrawn else "")
+    )

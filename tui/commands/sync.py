@@ -32,11 +32,17 @@ def sync(given: Invocation) -> None:
         with journal:
             erased = erase_withdrawn(journal, store.withdrawn()[1])
             sent = send(journal, store)
-        click.echo(f"{plural(sent.arrived, 'line')} sent, {sent.unsent} not sent; {plural(erased, 'withdrawn clip')} erased here.")
+        click.echo(
+            f"{plural(sent.arrived, 'line')} sent, {sent.unsent} not sent; "
+            f"{plural(erased, 'withdrawn clip')} erased here."
+        )
         for one in sent.quarantined:
             click.echo(f"line {one.seq} was set aside by the store: {one.reason}", err=True)
         if sent.renewed:
-            click.echo("The store knew other lines under this journal's number: it goes on under a new one, nothing is lost.", err=True)
+            click.echo(
+                "The store knew other lines under this journal's number: it goes on under a new one, nothing is lost.",
+                err=True,
+            )
         if sent.quarantined:
             raise click.exceptions.Exit(1)
     finally:

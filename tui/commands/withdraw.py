@@ -12,8 +12,20 @@ from earmark.tui.commands.common import Invocation, app_version, invocation, jou
 
 @click.command()
 @click.argument("clips", nargs=-1, metavar="[CLIP]...")
-@click.option("--subject", "subjects", multiple=True, metavar="NAME", help="Everything of this person, now and when it is loaded later.")
-@click.option("--from", "file", type=click.File(encoding="utf-8"), metavar="FILE", help="Clip ids, one a line; - reads standard input.")
+@click.option(
+    "--subject",
+    "subjects",
+    multiple=True,
+    metavar="NAME",
+    help="Everything of this person, now and when it is loaded later.",
+)
+@click.option(
+    "--from",
+    "file",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="Clip ids, one a line; - reads standard input.",
+)
 @invocation
 def withdraw(given: Invocation, clips: tuple[str, ...], subjects: tuple[str, ...], file: TextIO | None) -> None:
     """Erase clips for good: from the store, from every batch and from the results. This cannot be undone.
@@ -26,8 +38,8 @@ def withdraw(given: Invocation, clips: tuple[str, ...], subjects: tuple[str, ...
     """
     from earmark.queue.journal import Journal, JournalBusy
     from earmark.queue.store.interface import Unknown
-    from earmark.queue.text import clean_subject
     from earmark.queue.sync import erase_withdrawn, send
+    from earmark.queue.text import clean_subject
 
     named = list(clips)
     if file is not None:

@@ -94,6 +94,5 @@ def summary_lines(session: Session, saved: int, keymap: Keymap) -> list[list[Pie
         [(f"{saved} saved in this sitting. New clips appear here by themselves.", "muted")],
         [],
     ]
-    for action in ("review.history", "review.previous", "review.undo", "review.quit"):
-        lines.append([(f"{shown(keymap, action):<10} ", "strong"), (ACTIONS[action].does, "")])
-    return lines
+    now = ("review.history", "review.previous", "review.undo", "review.quit")
+    return lines + [[(f"{shown(keymap, action):<10} ", "strong"), (ACTIONS[action].does, "")] for action in now]

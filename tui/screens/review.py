@@ -1,4 +1,6 @@
-"""The review screen: what stands where, and how each part is told its content. It knows no keys, no sound and no store."""
+"""The review screen: what stands where, and how each part is told its content. It knows no keys, no sound and no
+store.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ TALL = 28
 
 
 class Playing(msgspec.Struct, frozen=True):
-    """The player's state as the clock line shows it. Times are seconds of the clip; `waiting` says why nothing sounds yet."""
+    """The player's state as the clock line shows it. Times are seconds of the clip; `waiting` says why nothing sounds
+    yet.
+    """
 
     position: float = 0.0
     duration: float = 0.0
@@ -108,7 +112,10 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         right: list[Piece] = [
             (f"saved {saved}", "good" if saved else "muted"),
             (" · ", "muted"),
-            (f"{'! ' if many or sync.trouble else ''}unsent {sync.unsent}", "warn" if many or sync.trouble else "muted"),
+            (
+                f"{'! ' if many or sync.trouble else ''}unsent {sync.unsent}",
+                "warn" if many or sync.trouble else "muted",
+            ),
             (" · ", "muted"),
             sound,
         ]
@@ -124,9 +131,13 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         else:
             state = ("▶ playing", "accent") if playing.playing else ("‖ paused ", "")
         position = clock_time(playing.position, tenths=not playing.playing)
-        middle = f"   {position} / {clock_time(playing.duration, tenths=True)}   {playing.speed:g}×{'   ↻ loop' if playing.loop else ''}"
+        length = clock_time(playing.duration, tenths=True)
+        middle = f"   {position} / {length}   {playing.speed:g}×{'   ↻ loop' if playing.loop else ''}"
         enough = playing.heard + 1e-9 >= must_hear
-        heard: Piece = (f"heard {playing.heard:.0%}{' ✓' if enough and must_hear else ''}", "good" if enough else "muted")
+        heard: Piece = (
+            f"heard {playing.heard:.0%}{' ✓' if enough and must_hear else ''}",
+            "good" if enough else "muted",
+        )
         self.clock.show(spread([state, (middle, "")], [heard], self.inner))
 
     def say(self, text: str, look: str = "muted") -> None:
@@ -141,12 +152,18 @@ def label(place: Place) -> tuple[Piece, ...]:
     if place.kept is not None:
         return (("YOUR TEXT", "accent"), (" not saved yet", "warn"), (lang, "muted"))
     if decided is not None:
-        return (("DECIDED", "good"), (f" {decided}", "strong"), (" · enter keeps it, e revises, backspace takes the last one back", "muted"))
+        return (
+            ("DECIDED", "good"),
+            (f" {decided}", "strong"),
+            (" · enter keeps it, e revises, backspace takes the last one back", "muted"),
+        )
     return (("MACHINE HEARD", "muted"), (lang, "muted"))
 
 
 def clock_time(seconds: float, *, tenths: bool) -> str:
-    """`m:ss`, or `m:ss.t` with tenths; both cut, never rounded up, so that the end is not shown before it is reached."""
+    """`m:ss`, or `m:ss.t` with tenths; both cut, never rounded up, so that the end is not shown before it is
+    reached.
+    """
     whole = int(seconds * 10 + 1e-6)
     minutes, rest = divmod(whole, 600)
     text = f"{minutes}:{rest // 10:02d}"

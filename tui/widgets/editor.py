@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 
 class Editor(TextArea, inherit_bindings=False):
     """A text field for one clip's text.
 
-    Of Textual's own bindings only movement and erasing are kept: copying would hand the text to the terminal's clipboard (OSC 52),
-    and several keys are ours. A transcript is one line that wraps: line feeds do not enter it.
+    Of Textual's own bindings only movement and erasing are kept: copying would hand the text to the terminal's
+    clipboard (OSC 52), and several keys are ours. A transcript is one line that wraps: line feeds do not enter it.
     """
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "cursor_up", show=False),
         Binding("down", "cursor_down", show=False),
         Binding("left", "cursor_left", show=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -18,7 +19,7 @@ Piece = tuple[str, str]
 class Lines(Widget):
     """Lines of pieces from the top; what does not fit is cut. `show` repaints only when something changed."""
 
-    COMPONENT_CLASSES = {
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
         "lines--muted",
         "lines--accent",
         "lines--good",

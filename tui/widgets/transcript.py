@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
@@ -23,7 +24,7 @@ OPEN, CLOSE = "‹", "›"
 class Transcript(Widget):
     """The text, wrapped at words. Doubtful words stand in ‹ ›, underlined and in another colour."""
 
-    COMPONENT_CLASSES = {"transcript--doubt", "transcript--muted"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"transcript--doubt", "transcript--muted"}
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -78,7 +79,9 @@ def tokens(text: str, words: Sequence[Word], doubt_below: float) -> list[Token]:
     if [word.text for word in words] != shown:
         return [(word, False) for word in shown]
     doubtful = [word.confidence is not None and word.confidence < doubt_below for word in words]
-    return [(f"{OPEN}{word}{CLOSE}", True) if doubt else (word, False) for word, doubt in zip(shown, doubtful, strict=True)]
+    return [
+        (f"{OPEN}{word}{CLOSE}", True) if doubt else (word, False) for word, doubt in zip(shown, doubtful, strict=True)
+    ]
 
 
 def wrapped(words: Sequence[Token], width: int, most: int) -> list[list[Token]]:
@@ -102,6 +105,6 @@ LONG = re.compile(r".{1,4000}", re.DOTALL)
 
 
 def _parts(text: str, width: int) -> list[str]:
-    if len(text) <= width // 2 or cell_len(text[:4000]) <= width and len(text) <= 4000:
+    if len(text) <= width // 2 or (cell_len(text[:4000]) <= width and len(text) <= 4000):
         return [text]
     return [part for piece in LONG.findall(text[:40_000]) for part in chop_cells(piece, width)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -18,7 +20,7 @@ class Waveform(Widget):
     The playhead has a row of its own so that moving it costs the terminal two cells and not a column of them.
     """
 
-    COMPONENT_CLASSES = {"waveform--bar", "waveform--played", "waveform--head", "waveform--rest"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"waveform--bar", "waveform--played", "waveform--head", "waveform--rest"}
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)

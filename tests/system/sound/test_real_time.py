@@ -1,4 +1,6 @@
-"""In real time, through a sound server whose output is recorded: what sounds, from where to where, and what does not."""
+"""In real time, through a sound server whose output is recorded: what sounds, from where to where, and what does
+not.
+"""
 
 from __future__ import annotations
 

@@ -69,7 +69,8 @@ def start(folder: Path) -> Iterator[Callable[..., Journal]]:
 
 @pytest.fixture
 def interrupt() -> Callable[[int, BaseException], Callable[[], int]]:
-    """From now on the `n`-th call (from 1) that changes something on the disk raises instead.
+    """From now on the `n`-th call (from 1) that changes something on the disk raises instead, and so does each after
+    it.
 
     Returns a function that puts everything back and says how many such calls there were.
     """
@@ -81,6 +82,8 @@ def interrupt() -> Callable[[int, BaseException], Callable[[], int]]:
         def guard(real: Callable[..., Any]) -> Callable[..., Any]:
             def step(*given: Any, **named: Any) -> Any:
                 nonlocal count
+                if count == n:  # nothing comes after the end, whatever our code tries on the way out
+                    raise what
                 count += 1
                 if count == n:
                     raise what
