@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from earmark.queue.clip import Hypothesis
 from earmark.queue.store.interface import Leased, Refused, ReviewStore
+from earmark.queue.text import clean
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+MOST_OF_A_LANGUAGE = 35
+"""Characters of a language tag that are kept: a buffer for one must be at least as long (RFC 5646, 4.4.1)."""
 
 LIST_GOOD_FOR = 60.0
 """Seconds after which the list of withdrawals must be fetched anew before anything is leased or played."""
@@ -111,7 +116,7 @@ class Batch:
         leased = self._store.lease(self._reviewer, want + waiting + undelivered, lang=self._lang, first=first)
         with self._lock:
             new = [item for item in leased if item.clip.id not in self._held and item.clip.id not in self._withdrawn]
-            new, surplus = new[:want], new[want:]
+            new, surplus = [_harmless(item) for item in new[:want]], new[want:]
             self._held.update(item.clip.id for item in new)
             if self._left is not None:
                 self._left -= len(new)
@@ -125,7 +130,7 @@ class Batch:
         again = self._store.reopen(self._reviewer, clips)
         with self._lock:
             self._held.update(item.clip.id for item in again)
-        return again
+        return [_harmless(item) for item in again]
 
     def renew(self) -> None:
         """Prolong every lease held. Raises `StoreError`."""
@@ -181,3 +186,13 @@ class Batch:
         with self._lock:
             for clip in clips:
                 self._sounds.pop(clip, None)
+
+
+def _harmless(leased: Leased) -> Leased:
+    """The same with its texts cleaned: a store may be somebody else's, and what it says goes into the journal and to the terminal."""
+    clip = leased.clip
+    said = clip.hypothesis
+    words = tuple(msgspec.structs.replace(word, text=clean(word.text)) for word in said.words)
+    lang = None if clip.lang is None else clean(clip.lang, most=MOST_OF_A_LANGUAGE)
+    kept = msgspec.structs.replace(clip, hypothesis=Hypothesis(clean(said.text), words), lang=lang)
+    return msgspec.structs.replace(leased, clip=kept)

@@ -79,6 +79,25 @@ def _escaped(letter: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def escaped(text: str) -> str:
+    r"""The text with everything that could steer or mislead a terminal, but tabs and line feeds, as `\uXXXX`.
+
+    The escape is JSON's: JSON stays the same data.
+
+    >>> escaped("a\x9b2J\n")
+    'a\\u009b2J\n'
+    """
+    return _UNCLEAN.sub(_json_escaped, text)
+
+
+def _json_escaped(found: re.Match[str]) -> str:
+    letter = found[0]
+    if letter in "\t\n":
+        return letter
+    units = letter.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
 def clean_subject(text: str) -> str:
     """Who spoke, in the one spelling under which a subject is kept and later looked for."""
     return normalised(clean(text))

@@ -81,9 +81,16 @@ class EarmarkApp(App[None], inherit_bindings=False):
         )
         self.reviewing.begin(self.hearing)
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._stray)
         for name in ("SIGHUP", "SIGTERM"):
             if hasattr(signal, name):
                 loop.add_signal_handler(getattr(signal, name), self._hung_up)
+
+    def _stray(self, _: asyncio.AbstractEventLoop, said: dict[str, Any]) -> None:
+        # A task that nobody awaits has died, and with it saving or sending: that must not pass in silence.
+        error = said.get("exception")
+        if isinstance(error, Exception):
+            self._handle_exception(error)
 
     def _hung_up(self) -> None:
         # The line is gone: silence first, then the draft and the leases.

@@ -1,4 +1,4 @@
-"""The hand's side of the review screen: which action does what, and what is held back."""
+"""The hand's side of the review screen: which key does what in which situation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.keymaps.actions import Action, Context
 from earmark.keymaps.keymap import Keymap
-from earmark.queue.decision import HAS_TEXT, Verdict
 from earmark.queue.journal import JournalError
 from earmark.queue.session import Place
-from earmark.tui.guard import REPEAT_GAP, Guard
+from earmark.tui.deciding import DECISIONS, Deciding
 from earmark.tui.screens.panels import help_lines, hint_line, history_lines, shown, summary_lines
 from earmark.tui.screens.review import Playing, ReviewScreen
 from earmark.tui.settings import Settings
@@ -22,26 +21,6 @@ from earmark.tui.sitting import Sitting
 if TYPE_CHECKING:
     from earmark.tui.app import EarmarkApp
     from earmark.tui.hearing import Hearing
-
-DECISIONS = {
-    "review.accept": Verdict.ACCEPTED,
-    "review.unintelligible": Verdict.UNINTELLIGIBLE,
-    "review.skip": Verdict.SKIPPED,
-    "review.escalate": Verdict.ESCALATED,
-    "review.critical": Verdict.CRITICAL,
-    "anywhere.critical": Verdict.CRITICAL,
-    "edit.save": Verdict.CORRECTED,
-}
-
-SAID = {
-    Verdict.ACCEPTED: "Saved: accepted. {undo} takes it back.",
-    Verdict.CORRECTED: "Saved: corrected. {undo} takes it back.",
-    Verdict.CRITICAL: "Saved: critical; nothing of it stays here. {undo} takes it back.",
-    Verdict.UNINTELLIGIBLE: "Saved: unintelligible. {undo} takes it back.",
-    Verdict.SKIPPED: "Saved: skipped; somebody else gets it. {undo} takes it back.",
-    Verdict.ESCALATED: "Saved: a supervisor has it. Take your time; the next clip waits for a key.",
-    Verdict.RETRACTED: "Taken back. The clip is open again.",
-}
 
 
 class Reviewing:
@@ -57,8 +36,7 @@ class Reviewing:
         self.panel: str | None = None
         self.blank = False
         self._greeting = greeting
-        self._guard = Guard()
-        self._busy = False
+        self.deciding = Deciding(self)
         self._ending = False
         self._last_key_at = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,9 +109,8 @@ class Reviewing:
 
     def run(self, action: Action) -> None:
         """Carry out an action."""
-        verdict = DECISIONS.get(action.id)
-        if verdict is not None:
-            self._press(action.id, verdict)
+        if action.id in DECISIONS:
+            self.deciding.press(action.id)
         else:
             self._do[action.id]()
 
@@ -161,7 +138,7 @@ class Reviewing:
             "review.faster": partial(hearing.change_speed, 1),
             "review.loop": hearing.loop,
             "review.edit": self.edit,
-            "review.undo": self.undo,
+            "review.undo": self.deciding.undo,
             "review.previous": self.previous,
             "review.history": self.history,
             "review.help": self.help,
@@ -178,90 +155,6 @@ class Reviewing:
             "edit.redo": lambda: self.app.editor.redo(),
             "anywhere.quit": self.quit,
         }
-
-    # -- deciding ----------------------------------------------------------------------------------------------------
-
-    def _press(self, action: str, verdict: Verdict) -> None:
-        if self._busy or self.session.current is None:
-            return
-        judged = self._guard.judge(action, time.monotonic())
-        if judged == "ignore":
-            self.app.say("That was quick: the clip has only just opened. Press again to decide.", "warn")
-        elif judged == "wait":
-            self._later(self._unless_held(verdict))
-        else:
-            self.decide(verdict)
-
-    async def _unless_held(self, verdict: Verdict) -> None:
-        await asyncio.sleep(REPEAT_GAP)
-        if self._guard.confirmed():
-            self.decide(verdict)
-
-    def decide(self, verdict: Verdict) -> None:
-        """Give the verdict on the clip on the screen, unless something holds it back."""
-        here = self.session.current
-        if self._busy or here is None:
-            return
-        heard = self.hearing.heard()
-        text = None
-        if verdict in HAS_TEXT:
-            text = self._typed() if self.context is Context.EDIT else here.shown
-            if self.session.settled(text) and here.kept is None:
-                self._leave_field()
-                self.visit(self.session.advance(time.monotonic()))
-                return
-        missing = self.session.held_back(verdict, heard)
-        if missing is not None:
-            done, wanted = f"{heard.share:.0%}", f"{self.session.must_hear:.0%}"
-            self.app.say(
-                f"Hear {wanted} of the clip first ({done} so far). Critical, skip and disturbing always go.", "warn"
-            )
-            return
-        self._busy = True
-        if verdict is Verdict.CRITICAL:
-            # Silence and a blank text come before the disk: the mark is pressed because every word is one too many.
-            self._leave_field()
-            here.kept, here.caret = None, 0
-            self.screen.hide_text()
-        self.hearing.silence()
-        decision = self.session.decide(verdict, heard, self.sitting.stamp(), text=text)
-        self._later(self._save(decision.verdict, self.sitting.save(decision)))
-
-    def undo(self) -> None:
-        """Take the last decision back."""
-        if self._busy:
-            return
-        decision = self.session.retract(self.sitting.stamp())
-        if decision is None:
-            self.app.say("There is nothing to take back" + (" any more." if self.session.sealed() else "."))
-            return
-        self._busy = True
-        self.hearing.silence()
-        self._later(self._save(Verdict.RETRACTED, self.sitting.save(decision)))
-
-    async def _save(self, verdict: Verdict, saving: Coroutine[Any, Any, Place | None]) -> None:
-        try:
-            place = await saving
-        except (JournalError, OSError) as error:
-            self.app.say(f"NOT SAVED: {error} Then press the key again.", "bad")
-            return
-        finally:
-            self._busy = False
-        self.app.say(SAID[verdict].format(undo=shown(self.keymap, "review.undo")), "good")
-        self._leave_field()
-        self.visit(place, play=verdict is not Verdict.ESCALATED)
-        self._later(self._top_up())
-
-    async def _top_up(self) -> None:
-        from earmark.queue.store.interface import StoreError
-
-        try:
-            came = await self.sitting.top_up()
-        except StoreError:
-            return  # the background sync says what is wrong
-        if came:
-            self.clips_came(came)
-        self.sitting.fetch_ahead()
 
     # -- going from clip to clip -------------------------------------------------------------------------------------
 
@@ -280,7 +173,7 @@ class Reviewing:
         """The first clip was painted: let it sound, and begin what goes on in the background."""
         self.hearing = hearing
         self._do = self._actions(hearing)
-        self._guard.painted(time.monotonic())
+        self.deciding.guard.painted(time.monotonic())
         self.paint_status()
         self.hearing.open(self.session.current)
         self.sitting.start(self)
@@ -289,10 +182,10 @@ class Reviewing:
 
     def visit(self, place: Place | None, *, play: bool = True) -> None:
         """Let a place sound, and show it."""
-        self._guard.opened()
+        self.deciding.guard.opened()
         self.hearing.open(place, play=play)
         self._show(place)
-        self.app.call_after_refresh(lambda: self._guard.painted(time.monotonic()))
+        self.app.call_after_refresh(lambda: self.deciding.guard.painted(time.monotonic()))
 
     def _show(self, place: Place | None) -> None:
         self.screen.show_clip(place, self.settings.doubt_below)
@@ -335,17 +228,19 @@ class Reviewing:
         """Back to review; the text and the caret are kept."""
         here = self.session.current
         if here is not None and self.context is Context.EDIT:
-            self.session.keep(self._typed(), self.app.editor.caret)
-        self._leave_field()
+            self.session.keep(self.typed(), self.app.editor.caret)
+        self.leave_field()
         if here is not None:
             self.screen.show_text(here, self.settings.doubt_below)
 
-    def _typed(self) -> str:
+    def typed(self) -> str:
+        """What stands in the text field, cleaned."""
         from earmark.queue.text import clean
 
         return clean(self.app.editor.text).strip()
 
-    def _leave_field(self) -> None:
+    def leave_field(self) -> None:
+        """Close the text field, if it is open, without keeping anything."""
         if self.context is Context.EDIT:
             self.context = Context.REVIEW
             self.app.close_editor()
@@ -398,7 +293,7 @@ class Reviewing:
             if self.context is Context.EDIT:
                 self.leave_edit()
             self.screen.add_class("-blank")
-            self._later(self._keep_drafts())
+            self.later(self._keep_drafts())
 
     async def _keep_drafts(self) -> None:
         try:
@@ -424,7 +319,7 @@ class Reviewing:
     def clips_withdrawn(self, on_screen: bool) -> None:
         """Customers took clips back; where the one on the screen is among them, it vanishes, with words."""
         if on_screen:
-            self._leave_field()
+            self.leave_field()
             self.visit(self.session.advance(time.monotonic()))
             self.app.say("The customer took this recording back: it is gone from here.", "warn")
         self.paint_status()
@@ -474,7 +369,7 @@ class Reviewing:
         if self.context is Context.EDIT:
             self.leave_edit()
         self.app.say("Keeping drafts, giving clips back …")
-        self._later(self._end())
+        self.later(self._end())
 
     async def _end(self) -> None:
         try:
@@ -483,7 +378,8 @@ class Reviewing:
             self.app.farewell = f"The unfinished text is NOT SAVED: {error}"
         self.app.exit()
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Go on with this when there is time."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

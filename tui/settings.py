@@ -23,8 +23,9 @@ CRITICAL_DEFINITION = (
     "nothing of the clip stays with you, and you need not hear the rest."
 )
 UNINTELLIGIBLE_DEFINITION = (
-    "Unintelligible is a clip that you have heard and in which no sentence can be made out: "
-    "noise, silence, music, speech cut to pieces, or a language you do not know. If you understand it in the main, correct what you can instead."
+    "Unintelligible is a clip that you have heard and in which no sentence can be made out: noise, silence, music, "
+    "speech cut to pieces, or a language you do not know. "
+    "If you understand it in the main, correct what you can instead."
 )
 SKIP_DEFINITION = "Skip a clip that somebody else should judge. It goes back and another reviewer gets it."
 ESCALATED_DEFINITION = (

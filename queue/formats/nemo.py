@@ -19,7 +19,7 @@ import msgspec
 from earmark.queue.clip import Hypothesis, Word
 from earmark.queue.source import open_regular, part_name, split_part
 from earmark.queue.store.interface import Result
-from earmark.queue.text import MOST_CHARACTERS, clean, clean_name, clean_subject, normalised
+from earmark.queue.text import MOST_CHARACTERS, clean, clean_name, clean_subject, escaped, normalised
 
 LONGEST_LINE = 4 << 20
 """Bytes. A longer line is passed over, never held."""
@@ -283,8 +283,9 @@ def write(results: Iterable[Result], out: BinaryIO) -> int:
     """Results as a NeMo manifest: `text` is the human text, `pred_text` the machine's. Says how many lines."""
     count = 0
     for result in results:
-        out.write(msgspec.json.encode({name: value for name, value in fields(result).items() if value is not None}))
-        out.write(b"\n")
+        line = msgspec.json.encode({name: value for name, value in fields(result).items() if value is not None})
+        # JSON lets DEL, C1 and bidi controls stand in a file's name; a terminal may be where this goes.
+        out.write(escaped(line.decode()).encode() + b"\n")
         count += 1
     return count
 

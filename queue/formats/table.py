@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from earmark.queue.formats.nemo import fields
 from earmark.queue.store.interface import Result
+from earmark.queue.text import escaped
 
 COLUMNS = (
     "audio_filepath",
@@ -53,6 +54,8 @@ def write(results: Iterable[Result], out: BinaryIO) -> int:
 
 
 def _cell(value: str | float | int | None) -> str | float | int | None:
-    if isinstance(value, str) and value.lstrip(" ").startswith(_STARTS_A_FORMULA):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    # Texts are clean by now; the corpus's own file names are as they are.
+    shown = escaped(value)
+    return f"'{shown}" if shown.lstrip(" ").startswith(_STARTS_A_FORMULA) else shown

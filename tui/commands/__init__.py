@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from earmark.tui.commands.common import Invocation
+from earmark.tui.commands.outlet import filter_output
 
 COMMANDS = (
     "demo",
@@ -91,6 +92,7 @@ def main() -> None:
     # Textual reads these at import; some would write what is on the screen to a log, a file or another program.
     for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
         del os.environ[name]
+    filter_output()
     sys.exit(_run())
 
 

@@ -1,0 +1,130 @@
+"""Key to paint, and bytes to the terminal, at 80×24: against the plainest Textual program for the same key."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from measure import Row, both, load_speech, paired, runs, show, workplace
+
+from soundlab import Pulse
+from terminal.console import Console, earmark
+
+PLAIN = str(Path(__file__).with_name("plain.py"))
+LETTERS = "the quick brown fox jumps over the lazy dog "
+PLAYING_SECONDS = 10.0
+IDLE_SECONDS = 10.0
+
+
+class Pressed:
+    """What a program did after each of a row of keys: milliseconds until its answer had come, and bytes in all."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.ms: list[float] = []
+        self.bytes: list[float] = []
+
+    def press(self, key: str, shown: Callable[[str], bool]) -> None:
+        """Press a key, wait until the screen shows what it does, and then until nothing more comes."""
+        console = self._console
+        before = len(console.raw)
+        at = time.monotonic()
+        console.type(key)
+        console.wait(shown)
+        self.ms.append((console.arrivals[-1][0] - at) * 1000)
+        console.settle(0.12)
+        self.bytes.append(len(console.raw) - before)
+
+
+def rate(console: Console, seconds: float) -> float:
+    """Bytes a second that come by themselves."""
+    before = len(console.raw)
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        console.pump(left)
+    return (len(console.raw) - before) / seconds
+
+
+def letters(screen: Console, plain: Console, count: int) -> list[Row]:
+    """Letters typed at the end of the text, one here, one there."""
+    ours, theirs = Pressed(screen), Pressed(plain)
+    for number in range(count):
+        letter = LETTERS[number % len(LETTERS)]
+        for side in (ours, theirs):
+            # What is looked for is the whole screen, which a typed letter must change.
+            before = side._console.text()
+            caret = side._console.screen.cursor.x
+            side.press(letter, lambda text, b=before, c=caret, s=side: text != b or s._console.screen.cursor.x != c)
+    return rows("a letter in edit", ours, theirs, most_bytes=600)
+
+
+def labels(screen: Console, plain: Console, count: int) -> list[Row]:
+    """The speed goes up and down while nothing plays: a label on the clock line."""
+    ours, theirs = Pressed(screen), Pressed(plain)
+    for number in range(count):
+        key, speed = (".", "1.25×") if number % 2 == 0 else (",", "1×")
+        ours.press(key, lambda text, s=speed: f" {s} " in text)
+        theirs.press("x", lambda text, n=number: f"READY {n + 1}" in text)
+    return rows("a label", ours, theirs, most_bytes=120)
+
+
+def rows(what: str, ours: Pressed, theirs: Pressed, most_bytes: float) -> list[Row]:
+    times = both(f"{what}: key to paint", ours.ms, theirs.ms, "ms", most=12)
+    times[0] = times[0]._replace(ratio=paired(ours.ms, theirs.ms))
+    return [*times, *both(f"{what}: written", ours.bytes, theirs.bytes, "B", most=most_bytes)]
+
+
+def main() -> None:
+    count = runs(__doc__ or "", 60)
+    with workplace() as (folder, env):
+        home = folder / "home"
+        load_speech(home, env)
+        pulse = Pulse(folder)
+        pulse.start()
+        env |= {**pulse.environment, "EARMARK_IDLE_BLANK": "0"}
+
+        def plain(kind: str) -> Console:
+            console = Console([sys.executable, PLAIN, kind], env)
+            console.wait("%" if kind == "progress" else "READY")
+            console.settle(0.5)
+            return console
+
+        try:
+            with (
+                Console(earmark("--home", str(home), "review"), env) as screen,
+                plain("text") as text,
+                plain("label") as label,
+                plain("progress") as progress,
+            ):
+                screen.wait("MACHINE HEARD")
+                screen.press("l")
+                screen.wait("playing")
+                screen.settle(0.05, 1.0)
+                playing = rate(screen, PLAYING_SECONDS), rate(progress, PLAYING_SECONDS)
+                progress.close()
+                screen.press(" ")
+                screen.wait("paused")
+                screen.settle(0.5)
+                idle = rate(screen, IDLE_SECONDS), rate(text, IDLE_SECONDS)
+                table = labels(screen, label, count)
+                screen.press("e")
+                screen.wait("EDITING")
+                screen.settle(0.5)
+                text.press("end")
+                text.settle(0.5)
+                table += letters(screen, text, count)
+        finally:
+            pulse.stop()
+    show(
+        [
+            *table,
+            Row("playing", playing[0], "B/s", playing[1], playing[0] / playing[1], most=800),
+            Row("idle", idle[0], "B/s", idle[1], idle[0] / idle[1] if idle[1] else None, most=0),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

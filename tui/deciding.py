@@ -1,0 +1,132 @@
+"""From a decision key to a durable decision: what is held back, what is said, and what comes next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from earmark.keymaps.actions import Context
+from earmark.queue.decision import HAS_TEXT, Verdict
+from earmark.queue.journal import JournalError
+from earmark.queue.session import Place
+from earmark.queue.store.interface import StoreError
+from earmark.tui.guard import REPEAT_GAP, Guard
+from earmark.tui.screens.panels import shown
+
+if TYPE_CHECKING:
+    from earmark.tui.reviewing import Reviewing
+
+DECISIONS = {
+    "review.accept": Verdict.ACCEPTED,
+    "review.unintelligible": Verdict.UNINTELLIGIBLE,
+    "review.skip": Verdict.SKIPPED,
+    "review.escalate": Verdict.ESCALATED,
+    "review.critical": Verdict.CRITICAL,
+    "anywhere.critical": Verdict.CRITICAL,
+    "edit.save": Verdict.CORRECTED,
+}
+"""Actions that give a verdict. An accepted text that was edited counts as corrected, and the other way round."""
+
+SAID = {
+    Verdict.ACCEPTED: "Saved: accepted. {undo} takes it back.",
+    Verdict.CORRECTED: "Saved: corrected. {undo} takes it back.",
+    Verdict.CRITICAL: "Saved: critical; nothing of it stays here. {undo} takes it back.",
+    Verdict.UNINTELLIGIBLE: "Saved: unintelligible. {undo} takes it back.",
+    Verdict.SKIPPED: "Saved: skipped; somebody else gets it. {undo} takes it back.",
+    Verdict.ESCALATED: "Saved: a supervisor has it. Take your time; the next clip waits for a key.",
+    Verdict.RETRACTED: "Taken back. The clip is open again.",
+}
+
+
+class Deciding:
+    """Gives verdicts on the clip on the screen and takes them back, one at a time."""
+
+    def __init__(self, reviewing: Reviewing) -> None:
+        self._on = reviewing
+        self._session = reviewing.session
+        self._sitting = reviewing.sitting
+        self._busy = False
+        self.guard = Guard()
+
+    def press(self, action: str) -> None:
+        """A decision key was pressed: carry its action out unless the key is held down or the clip has only just opened."""
+        if self._busy or self._session.current is None:
+            return
+        judged = self.guard.judge(action, time.monotonic())
+        if judged == "ignore":
+            self._on.app.say("That was quick: the clip has only just opened. Press again to decide.", "warn")
+        elif judged == "wait":
+            self._on.later(self._unless_held(DECISIONS[action]))
+        else:
+            self.decide(DECISIONS[action])
+
+    async def _unless_held(self, verdict: Verdict) -> None:
+        await asyncio.sleep(REPEAT_GAP)
+        if self.guard.confirmed():
+            self.decide(verdict)
+
+    def decide(self, verdict: Verdict) -> None:
+        """Give the verdict on the clip on the screen, unless something holds it back."""
+        on, here = self._on, self._session.current
+        if self._busy or here is None:
+            return
+        heard = on.hearing.heard()
+        text = None
+        if verdict in HAS_TEXT:
+            text = on.typed() if on.context is Context.EDIT else here.shown
+            if self._session.settled(text) and here.kept is None:
+                on.leave_field()
+                on.visit(self._session.advance(time.monotonic()))
+                return
+        if self._session.held_back(verdict, heard) is not None:
+            done, wanted = f"{heard.share:.0%}", f"{self._session.must_hear:.0%}"
+            on.app.say(
+                f"Hear {wanted} of the clip first ({done} so far). Critical, skip and disturbing always go.", "warn"
+            )
+            return
+        self._busy = True
+        if verdict is Verdict.CRITICAL:
+            # Silence and a blank text come before the disk: the mark is pressed because every word is one too many.
+            on.leave_field()
+            here.kept, here.caret = None, 0
+            on.screen.hide_text()
+        on.hearing.silence()
+        decision = self._session.decide(verdict, heard, self._sitting.stamp(), text=text)
+        on.later(self._save(decision.verdict, self._sitting.save(decision)))
+
+    def undo(self) -> None:
+        """Take the last decision back."""
+        if self._busy:
+            return
+        decision = self._session.retract(self._sitting.stamp())
+        if decision is None:
+            self._on.app.say("There is nothing to take back" + (" any more." if self._session.sealed() else "."))
+            return
+        self._busy = True
+        self._on.hearing.silence()
+        self._on.later(self._save(Verdict.RETRACTED, self._sitting.save(decision)))
+
+    async def _save(self, verdict: Verdict, saving: Coroutine[Any, Any, Place | None]) -> None:
+        on = self._on
+        try:
+            place = await saving
+        except (JournalError, OSError) as error:
+            on.app.say(f"NOT SAVED: {error} Then press the key again.", "bad")
+            return
+        finally:
+            self._busy = False
+        on.app.say(SAID[verdict].format(undo=shown(on.keymap, "review.undo")), "good")
+        on.leave_field()
+        on.visit(place, play=verdict is not Verdict.ESCALATED)
+        on.later(self._top_up())
+
+    async def _top_up(self) -> None:
+        try:
+            came = await self._sitting.top_up()
+        except StoreError:
+            return  # the background sync says what is wrong
+        if came:
+            self._on.clips_came(came)
+        self._sitting.fetch_ahead()
