@@ -66,10 +66,10 @@ def read(path: Path) -> bytes:
         fd = open_file(path, os.O_RDONLY)
         with os.fdopen(fd, "rb") as file:
             data = file.read()
-            seen = os.fstat(file.fileno())
-        # A file that was replaced while it was read may have been overwritten as well: read the one in its place.
-        if os.path.samestat(seen, path.stat()):
-            return data
+            # A file that was replaced while it was read may have been overwritten as well: read the one in its place.
+            # Compared while ours is open, since a closed file's number may be given to another at once.
+            if os.path.samestat(os.fstat(fd), path.stat()):
+                return data
 
 
 def lock(fd: int) -> bool:

@@ -56,19 +56,24 @@ def verify(folder: Path) -> Report:
     try:
         checker = _Checker()
         done = 0
-        # A writer may begin a segment meanwhile, with the line that explains what has gone from the one before.
-        while len(paths := segment_paths(folder)) > done:
+        newest = False
+        while not newest:
+            paths = segment_paths(folder)
+            if not paths:
+                raise JournalError(f"there is no journal in {folder}")
             path = paths[done]
-            done += 1
             data = files.read(path)
+            # Asked again after reading: a segment that a writer has followed with another may have grown before that.
+            newest = path == segment_paths(folder)[-1]
+            if path == paths[-1] and not newest:
+                continue
+            done += 1
             checker.segment(path.name, data)
             tail = data[data.rfind(b"\n") + 1 :]
-            if tail and (path != paths[-1] or not _growing(path, data)):
+            if tail and not (newest and _growing(path, data)):
                 checker.fault("the line is cut off: its line feed is missing")
     except OSError as error:
         raise JournalError(f"the journal in {folder} cannot be read: {reason_of(error)}") from error
-    if not done:
-        raise JournalError(f"there is no journal in {folder}")
     return checker.report(done)
 
 

@@ -39,8 +39,10 @@ class Stamp(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct):
-    """A clip of this sitting and what became of it. `kept` is text that was typed and not saved, with its caret (code
-    points).
+    """A clip of this sitting and what became of it.
+
+    `kept` is text that was typed and not saved, with its caret (code points). `heard` (0 to 1) and `plays` are those of
+    earlier visits in this sitting: who goes back to a clip need not hear it all again.
     """
 
     leased: Leased
@@ -51,6 +53,8 @@ class Place(msgspec.Struct):
     sealed: bool = False
     opened: float = 0.0
     keys: int = 0
+    heard: float = 0.0
+    plays: int = 0
 
     @property
     def clip(self) -> Clip:

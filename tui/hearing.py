@@ -35,6 +35,7 @@ class Hearing:
         self._player = player
         self._must_hear = must_hear
         self._clip: str | None = None
+        self._place: Place | None = None
         self._loading: asyncio.Task[None] | None = None
         self._waiting = ""
         self._timer: Timer | None = None
@@ -53,10 +54,12 @@ class Hearing:
 
     def open(self, place: Place | None, *, play: bool = True) -> None:
         """Another clip (or none): silence, then its sound as soon as it is there."""
+        self._note_heard()
         self._player.stop()
         if self._loading is not None:
             self._loading.cancel()
         self._clip = place.clip.id if place is not None else None
+        self._place = place
         self._waiting = ""
         self.held = not play
         if place is None:
@@ -100,8 +103,18 @@ class Hearing:
 
     def heard(self) -> Heard:
         """What was heard of the clip on the screen, as a decision records it."""
-        player = self._player
-        return Heard(share=player.heard, plays=player.starts, position=player.position, audible=self.trouble is None)
+        player, place = self._player, self._place
+        if place is None:
+            return Heard(audible=self.trouble is None)
+        share, plays, position = place.heard, place.plays, 0.0
+        if player.clip == place.clip.id:
+            share, plays, position = max(share, player.heard), plays + player.starts, player.position
+        return Heard(share, plays, position, self.trouble is None)
+
+    def _note_heard(self) -> None:
+        if self._place is not None:
+            heard = self.heard()
+            self._place.heard, self._place.plays = heard.share, heard.plays
 
     # -- what keys do ------------------------------------------------------------------------------------------------
 
@@ -146,6 +159,11 @@ class Hearing:
             self._app.say(self.trouble, "warn")
         return self.trouble is None
 
+    def say_trouble(self) -> None:
+        """Say why there is no sound, and that one can decide all the same."""
+        if self.trouble is not None:
+            self._app.say(f"{self.trouble} You can decide unheard; each decision says so.", "warn")
+
     @property
     def active(self) -> bool:
         """Whether something sounds that somebody may be listening to: a loop counts for its first rounds only."""
@@ -157,8 +175,7 @@ class Hearing:
         """On the event loop: sound began, ended, failed, or goes another way out."""
         if isinstance(event, SinkChanged):
             self.trouble = event.reason if event.name is None else None
-            if self.trouble is not None:
-                self._app.say(f"{self.trouble} You can decide unheard; each decision says so.", "warn")
+            self.say_trouble()
             changed()
         self._watch()
 
@@ -202,7 +219,7 @@ class Hearing:
         if here is None:
             waiting = "at rest"
         self.screen.show_clock(
-            Playing(player.position, duration, player.speed, player.playing, player.loop, player.heard, waiting),
+            Playing(player.position, duration, player.speed, player.playing, player.loop, self.heard().share, waiting),
             self._must_hear if self.trouble is None else 0.0,
         )
         self._paint_head()

@@ -16,6 +16,7 @@ from earmark.queue.journal import Journal
 from earmark.queue.journal_reading import decision_of
 from earmark.queue.session import Session
 from earmark.tui.commands.common import app_version, journal_folder, open_store_of
+from earmark.tui.commands.outlet import unfiltered
 from earmark.tui.settings import Settings, user_keymap
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
     # time.
     gc.disable()
     app = open_sitting(settings, greeting=greeting, limit=limit, recall=recall)
-    app.run(mouse=False)
+    with unfiltered():
+        app.run(mouse=False)
     if app.farewell:
         raise click.ClickException(app.farewell)
     if app.return_code:
@@ -59,6 +61,10 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
         session.extend(batch.fill(first=list(drafts)), drafts=drafts)
         if recall:
             recall_decided(session, journal, batch)
+        if not session.places and not store.counts(settings.reviewer_name).clips:
+            raise click.ClickException(
+                f"{settings.store_url} is empty: put clips in with `earmark load MANIFEST`, or try `earmark demo`."
+            )
         # The screen is imported last: whatever is wrong with store or journal is said without waiting for it.
         from earmark.tui.app import EarmarkApp
         from earmark.tui.sitting import Sitting

@@ -176,6 +176,7 @@ class Reviewing:
         self.deciding.guard.painted(time.monotonic())
         self.paint_status()
         self.hearing.open(self.session.current)
+        hearing.say_trouble()
         self.sitting.start(self)
         self.app.set_interval(1.0, self._idle)
         self.sitting.fetch_ahead()

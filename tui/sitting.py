@@ -82,6 +82,7 @@ class Sitting:
         self._erased: set[str] = set()
         self._arrived = 0
         self._watcher: Watcher | None = None
+        self._step: asyncio.Task[None] | None = None
 
     def stamp(self) -> Stamp:
         """A fresh name and time for a decision."""
@@ -172,7 +173,7 @@ class Sitting:
     def start(self, watcher: Watcher) -> None:
         """Begin to send, to fetch withdrawals and to renew leases. Call it on the event loop, once."""
         self._watcher = watcher
-        self._later(self._keep_in_step())
+        self._step = asyncio.ensure_future(self._keep_in_step())
 
     async def _keep_in_step(self) -> None:
         backoff = Backoff(most=60.0)
@@ -236,9 +237,10 @@ class Sitting:
         """Keep drafts, send what can be sent at once, give the leases back, close. Never raises for a store that is
         away.
         """
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._step is not None:
+            self._step.cancel()
+        # What has begun is finished: among it may be the erasure that a critical mark asked for.
+        await asyncio.gather(*filter(None, [self._step, *self._tasks]), return_exceptions=True)
         try:
             await self.save_drafts()
         finally:

@@ -111,10 +111,15 @@ def read(path: Path, *, subject_field: str | None = None) -> Iterator[Row | Faul
 def _line_type(subject_field: str | None) -> type[_Line]:
     if subject_field is None:
         return _Line
+    refused = NotOurField(f"'{clean_name(subject_field)}' cannot be the field that says who speaks")
     if not subject_field or subject_field in _Line.__struct_fields__:
-        raise NotOurField(f"{clean_name(subject_field)!r} cannot be the field that says who speaks")
+        raise refused
     fields = [("subject", str | int | None, None)]
-    made = msgspec.defstruct("_LineWithSubject", fields, bases=(_Line,), rename={"subject": subject_field}, gc=False)
+    rename = {"subject": subject_field}
+    try:
+        made = msgspec.defstruct("_LineWithSubject", fields, bases=(_Line,), rename=rename, gc=False)
+    except ValueError:  # quotes, backslashes and controls
+        raise refused from None
     return cast(type[_Line], made)
 
 

@@ -58,4 +58,4 @@ def _cell(value: str | float | int | None) -> str | float | int | None:
         return value
     # Texts are clean by now; the corpus's own file names are as they are.
     shown = escaped(value)
-    return f"'{shown}" if shown.lstrip(" ").startswith(_STARTS_A_FORMULA) else shown
+    return f"'{shown}" if value.lstrip(" ").startswith(_STARTS_A_FORMULA) else shown

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 
@@ -14,6 +16,19 @@ def filter_output() -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
+            _filter(stream)
+
+
+@contextmanager
+def unfiltered() -> Iterator[None]:
+    """Let everything through while the review screen draws: its painter filters what comes from data."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None and "write" in vars(stream)]
+    for stream in streams:
+        del stream.write
+    try:
+        yield
+    finally:
+        for stream in streams:
             _filter(stream)
 
 

@@ -4,6 +4,7 @@ store.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 
 import msgspec
@@ -141,8 +142,9 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         self.clock.show(spread([state, (middle, "")], [heard], self.inner))
 
     def say(self, text: str, look: str = "muted") -> None:
-        """One line for the reviewer; an empty text clears it."""
-        self.notice.show(((text, look),) if text else ())
+        """A sentence or two for the reviewer, on at most two lines; an empty text clears them."""
+        lines = textwrap.wrap(text, self.inner, max_lines=2, placeholder=" …")
+        self.notice.show(*(((line, look),) for line in lines), *[()] * (2 - len(lines)))
 
 
 def label(place: Place) -> tuple[Piece, ...]:
