@@ -189,7 +189,7 @@ class Batch:
 
 
 def _harmless(leased: Leased) -> Leased:
-    """The same with its texts cleaned: a store may be somebody else's, and what it says goes into the journal and to the terminal."""
+    """The same with its texts cleaned: a store may be somebody else's, and what it says goes to the terminal."""
     clip = leased.clip
     said = clip.hypothesis
     words = tuple(msgspec.structs.replace(word, text=clean(word.text)) for word in said.words)

@@ -1,6 +1,7 @@
 """One sitting: where I am, what I decided, how to take it back, how far and how fast.
 
-Pure: no clock, no disk, no sound. The sitting builds decisions and is told when they are durable (`commit`); until then nothing has moved.
+Pure: no clock, no disk, no sound. The sitting builds decisions and is told when they are durable (`commit`); until then
+nothing has moved.
 """
 
 from __future__ import annotations

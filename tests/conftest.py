@@ -43,6 +43,24 @@ def pulse(soundlab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def _recorded_pulse(soundlab: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    server = soundlab.Pulse(tmp_path_factory.mktemp("pulse"))
+    server.start()
+    with server.recording() as recording:
+        yield recording
+    server.stop()
+
+
+@pytest.fixture
+def recording(_recorded_pulse: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What sounds from now on: everything plays into one server that is recorded for the whole run of the tests."""
+    for name, value in _recorded_pulse.environment.items():
+        monkeypatch.setenv(name, value)
+    _recorded_pulse.restart()
+    return _recorded_pulse
+
+
 @pytest.fixture
 def alsa_file(soundlab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Everything plays, faster than real time, into this WAV file."""

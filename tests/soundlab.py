@@ -86,9 +86,11 @@ class Pulse:
 
     def stop(self) -> None:
         if self.process:
+            died = self.process.poll()
             self.process.kill()
             self.process.wait()
             self.process = None
+            assert died is None, f"pulseaudio ended by itself (code {died})"
         self.socket.unlink(missing_ok=True)
 
     @contextlib.contextmanager
@@ -106,7 +108,9 @@ class Recording:
 
     def __init__(self, pulse: Pulse) -> None:
         self.rate = pulse.rate
+        self.environment = pulse.environment
         self._blocks: list[tuple[float, bytes]] = []
+        self._mark = 0
         shape = ["--raw", "--format=s16le", f"--rate={pulse.rate}", "--channels=1", "--latency-msec=20"]
         self._process = subprocess.Popen(
             ["parec", "-d", "spk.monitor", *shape],
@@ -137,19 +141,28 @@ class Recording:
             best = min(best, at - frames / self.rate)
         return best
 
+    def restart(self) -> None:
+        """Forget what was recorded up to now."""
+        self._mark = len(self._all())
+
     @property
     def samples(self) -> Any:
-        """All that was recorded up to now: int16 (frames,)."""
+        """What was recorded since the last `restart`: int16 (frames,)."""
+        return self._all()[self._mark :]
+
+    def _all(self) -> Any:
         data = b"".join(block for _, block in list(self._blocks))
         return np.frombuffer(data[: len(data) // 2 * 2], "<i2")
 
     def between(self, start: float, end: float) -> Any:
         """What sounded from moment `start` to moment `end` of `time.monotonic()`."""
-        while self.began + len(self.samples) / self.rate < end:
+        deadline = time.monotonic() + 20
+        while self.began + len(self._all()) / self.rate < end:
             assert self._process.poll() is None, "the recorder ended"
+            assert time.monotonic() < deadline, "the recorder stands still"
             time.sleep(0.02)
         first = max(0, round((start - self.began) * self.rate))
-        return self.samples[first : max(first, round((end - self.began) * self.rate))]
+        return self._all()[first : max(first, round((end - self.began) * self.rate))]
 
     def close(self) -> None:
         self._process.kill()

@@ -51,7 +51,7 @@ class Deciding:
         self.guard = Guard()
 
     def press(self, action: str) -> None:
-        """A decision key was pressed: carry its action out unless the key is held down or the clip has only just opened."""
+        """A decision key was pressed: decide, unless the key is held down or the clip has only just opened."""
         if self._busy or self._session.current is None:
             return
         judged = self.guard.judge(action, time.monotonic())

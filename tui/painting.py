@@ -32,7 +32,10 @@ GAP = 6
 """Unchanged cells that are cheaper to write again than to step over (a cursor move takes 6 to 8 bytes)."""
 
 Cell = tuple[str, Style | None]
-Row = tuple[Cell, ...]
+"""A character, or a text of several, with its style."""
+
+Piece = tuple[int, tuple[Cell, ...]]
+"""A stretch of a row from a column on."""
 
 
 def harmless(text: str) -> str:
@@ -44,11 +47,13 @@ class Painter:
     """What the terminal shows now, row by row, and how to get from there to what it should show."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, dict[int, Cell]] = {}
+        self._cells: dict[int, dict[int, Cell]] = {}
+        self._pieces: dict[int, Piece] = {}
 
     def forget(self) -> None:
         """The terminal's content is unknown (resized, resumed, cleared): the next update is written whole."""
-        self._rows.clear()
+        self._cells.clear()
+        self._pieces.clear()
 
     def thin(self, update: CompositorUpdate) -> CompositorUpdate:
         """The same update, to be written as the difference to what the terminal shows."""
@@ -58,38 +63,36 @@ class Painter:
         """The characters for the driver."""
         out: list[str] = []
         for y, x, strip in _spans(update):
-            out.extend(self._row(y, x, strip, console))
+            segments = [(harmless(segment.text), segment.style) for segment in strip if not segment.control]
+            if all(SIMPLE.fullmatch(text) for text, _ in segments):
+                out.extend(self._write_cells(y, x, segments, console))
+            else:
+                out.extend(self._write_piece(y, x, segments, console))
         return "".join(out)
 
-    def _row(self, y: int, x: int, strip: Iterable[Segment], console: Console) -> Iterator[str]:
-        segments = [(harmless(segment.text), segment.style) for segment in strip if not segment.control]
-        shown = self._rows.setdefault(y, {})
-        if not all(SIMPLE.fullmatch(text) for text, _ in segments):
-            # Wide, joined or right-to-left text: where each character lands is the terminal's affair, so the piece is
-            # compared whole.
-            piece: Cell = ("\0".join(text for text, _ in segments), hash_style(segments))
-            width = sum(Segment(text).cell_length for text, _ in segments)
-            if shown.get(x) == piece:
-                return
-            for column in range(x, x + width):
-                shown.pop(column, None)
-            shown[x] = piece
-            yield _move(x, y)
-            for text, style in segments:
-                yield _styled(text, style, console)
-            return
-        cells: list[Cell] = [(char, style) for text, style in segments for char in text]
+    def _write_cells(self, y: int, x: int, segments: list[Cell], console: Console) -> Iterator[str]:
+        shown = self._cells.setdefault(y, {})
+        cells = [(char, style) for text, style in segments for char in text]
         changed = [i for i, cell in enumerate(cells) if shown.get(x + i) != cell]
+        if changed:
+            self._pieces.pop(y, None)
         for first, last in _runs(changed):
             yield _move(x + first, y)
             yield from _write_run(cells[first : last + 1], console)
         for i in changed:
             shown[x + i] = cells[i]
 
-
-def hash_style(segments: list[tuple[str, Style | None]]) -> Style | None:
-    """One style that stands for all of a piece's styles, so that a piece can be compared like a cell."""
-    return Style(meta={"piece": tuple(str(style) for _, style in segments)})
+    def _write_piece(self, y: int, x: int, segments: list[Cell], console: Console) -> Iterator[str]:
+        # Wide, joined or right-to-left text: where each character lands is the terminal's affair, so the row is
+        # compared as one piece, and nothing is taken for known of the row but that piece.
+        piece = (x, tuple(segments))
+        if self._pieces.get(y) == piece:
+            return
+        self._cells.pop(y, None)
+        self._pieces[y] = piece
+        yield _move(x, y)
+        for text, style in segments:
+            yield _styled(text, style, console)
 
 
 class _Thin(CompositorUpdate):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Row, both, load_speech, paired, runs, show, workplace
+from measure import Row, both, load_speech, runs, show, workplace
 
 from soundlab import Pulse
 from terminal.console import Console, earmark
@@ -71,9 +71,10 @@ def labels(screen: Console, plain: Console, count: int) -> list[Row]:
 
 
 def rows(what: str, ours: Pressed, theirs: Pressed, most_bytes: float) -> list[Row]:
-    times = both(f"{what}: key to paint", ours.ms, theirs.ms, "ms", most=12)
-    times[0] = times[0]._replace(ratio=paired(ours.ms, theirs.ms))
-    return [*times, *both(f"{what}: written", ours.bytes, theirs.bytes, "B", most=most_bytes)]
+    return [
+        *both(f"{what}, key to paint", ours.ms, theirs.ms, unit="ms", most=12),
+        *both(f"{what}, written", ours.bytes, theirs.bytes, unit="B", most=most_bytes),
+    ]
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ sys.path.append(str(TESTS))
 
 
 class Row(NamedTuple):
-    """One line of the table: a figure in `unit`, the same of the baseline, their ratio (of the pairs where there are
-    pairs: the median), and the most that the figure, or the ratio, should be. None: there is none.
+    """One line of the table: a figure in `unit`, the same of the baseline, their ratio, and the most that the figure,
+    or the ratio, should be. None: there is none.
     """
 
     what: str
@@ -44,23 +44,29 @@ def p95(values: Sequence[float]) -> float:
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
-def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The median of the ratios of runs that followed each other: what slows the machine for a while slows both."""
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+def both(
+    what: str,
+    ours: Sequence[float],
+    theirs: Sequence[float] = (),
+    *,
+    unit: str,
+    most: float | None = None,
+    most_ratio: float | None = None,
+) -> list[Row]:
+    """Two rows: the median, with the goal for the ratio, and the 95th percentile, with the goal for the figure.
 
-
-def both(what: str, ours: Sequence[float], theirs: Sequence[float], unit: str, most: float | None = None) -> list[Row]:
-    """Two rows, the median and the 95th percentile; the goal is for the latter."""
-    middle, high = statistics.median(ours), p95(ours)
-    base, base_high = statistics.median(theirs), p95(theirs)
-    return [
-        Row(f"{what}, median", middle, unit, base, _over(middle, base)),
-        Row(f"{what}, p95", high, unit, base_high, _over(high, base_high), most=most),
-    ]
-
-
-def _over(ours: float, theirs: float) -> float | None:
-    return ours / theirs if theirs else None
+    `theirs` are the baseline's runs, each next to one of `ours`. The first row's ratio is the median of the pairs'
+    ratios: what slows the machine for a while slows both. Of a baseline that reaches 0 there is no ratio.
+    """
+    middle = Row(f"{what}: median", statistics.median(ours), unit, most_ratio=most_ratio)
+    high = Row(f"{what}: p95", p95(ours), unit, most=most)
+    if not theirs:
+        return [middle, high]
+    middle, high = middle._replace(baseline=statistics.median(theirs)), high._replace(baseline=p95(theirs))
+    if min(theirs) <= 0:
+        return [middle, high]
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    return [middle._replace(ratio=ratio), high._replace(ratio=high.figure / p95(theirs))]
 
 
 def show(rows: Sequence[Row]) -> None:
@@ -92,7 +98,9 @@ def machine() -> str:
     model = "unknown processor"
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
         model = names[0] if names else model
     debian = Path("/etc/debian_version")
     system = f"Debian {debian.read_text().strip()}" if debian.exists() else platform.system()

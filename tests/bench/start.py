@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Row, load_speech, paired, runs, show, workplace
+from measure import both, load_speech, runs, show, workplace
 
 from soundlab import no_device
 from terminal.console import Console, earmark
@@ -39,8 +38,7 @@ def main() -> None:
             if run:  # the first run of each writes the bytecode
                 ours.append(pair[0])
                 theirs.append(pair[1])
-    middle, base = statistics.median(ours), statistics.median(theirs)
-    show([Row("start to the first painted clip", middle, "ms", base, paired(ours, theirs), most_ratio=1.35)])
+    show(both("start to the first painted clip", ours, theirs, unit="ms", most_ratio=1.35))
 
 
 if __name__ == "__main__":

@@ -33,5 +33,5 @@ def test_jedi_goes_to_the_definition() -> None:
 
 
 def test_pytest_from_the_root_finds_the_tests() -> None:
-    said = module("pytest", "--collect-only", "-q", "tests/unit")
+    said = module("pytest", "--collect-only", "-q", "tests/unit/keymaps")
     assert said.returncode == 0, said.stdout[-2000:]

@@ -25,6 +25,14 @@ SETTLE = 0.3
 """Seconds of silence that part one run of sound from the next, and in which the recorder catches up."""
 
 
+def until(condition: Callable[[], object], events: object) -> None:
+    """Wait for something to come true; what was reported says why it did not."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, events
+        time.sleep(0.002)
+
+
 class Listener:
     """A player that plays into the server, and what came out of it, as runs of sound."""
 
@@ -34,10 +42,7 @@ class Listener:
         self.player = Player(self.events.append, candidates(name))
 
     def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, self.events
-            time.sleep(0.002)
+        until(condition, self.events)
 
     def position_after(self, position: float) -> None:
         self.until(lambda: self.player.position >= position)
@@ -58,11 +63,10 @@ class Listener:
 
 
 @pytest.fixture(params=SINKS)
-def listener(request: pytest.FixtureRequest, pulse: Any) -> Iterator[Listener]:
-    with pulse.recording() as recording:
-        listener = Listener(request.param, recording)
-        yield listener
-        listener.player.close()
+def listener(request: pytest.FixtureRequest, recording: Any) -> Iterator[Listener]:
+    listener = Listener(request.param, recording)
+    yield listener
+    listener.player.close()
 
 
 @pytest.fixture
@@ -140,45 +144,38 @@ def test_a_loop_goes_round(listener: Listener, clip: Any) -> None:
     player.load("clip", word, RATE)
     player.set_loop(True)
     player.play()
-    listener.until(lambda: player.loops == 2 and player.position > 0.5)
+    listener.until(lambda: player.loops == 2 and 0.2 < player.position < 0.7)
     player.pause()
     listener.silence()
-    heard = np.concatenate(listener.runs())
-    whole = prepared(word)
-    rounds = 0
-    # Take the clip out again and again where it begins; what is left is the round that was cut short.
-    while heard.size >= whole.size:
-        start, alike = place(whole, heard)
-        assert alike > 0.99
-        heard = np.delete(heard, slice(round(start * RATE), round(start * RATE) + whole.size))
-        rounds += 1
-    assert rounds == 2
+    # The seams between the rounds are a few milliseconds of silence that differ: look for what lies between.
+    middle = slice(RATE // 5, RATE * 4 // 5)
+    assert places(prepared(word)[middle], np.concatenate(listener.runs())) == 2
     assert (player.starts, player.heard) == (1, 1.0)
 
 
+def places(part: Any, whole: Any) -> int:
+    """How often `part` occurs in `whole`, sample for sample."""
+    first = np.flatnonzero(whole[: -part.size] == part[0])
+    return sum(np.array_equal(whole[start : start + part.size], part) for start in first)
+
+
 @pytest.mark.parametrize("name", SINKS)
-def test_nothing_of_a_clip_sounds_after_stop_not_even_with_the_next(name: str, pulse: Any) -> None:
+def test_nothing_of_a_clip_sounds_after_stop_not_even_with_the_next(name: str, recording: Any) -> None:
     tone = (9000 * np.sin(np.arange(4 * RATE) * 0.2)).astype("<i2").tobytes()
     events: list[SinkEvent] = []
-    with pulse.recording() as recording:
-        sink = candidates(name)[0](events.append)
-        for generation in (1, 3, 5):
-            for offset, pcm in enumerate((tone, bytes(len(tone)))):
-                events.clear()
-                sink.play(generation + offset, pcm, RATE)
-                while not any(isinstance(event, Started) for event in events):
-                    time.sleep(0.002)
-                time.sleep(SETTLE)
-                sink.stop()
-                stopped = time.monotonic()
-                if pcm is tone:
-                    recording.between(stopped, stopped + SETTLE)
-        last = recording.between(stopped, stopped + SETTLE)
-        samples = recording.samples
-        sink.close()
-    assert not last.any()
-    loud = np.flatnonzero(samples)
+    sink = candidates(name)[0](events.append)
+    for generation in (1, 3):
+        for offset, pcm in enumerate((tone, bytes(len(tone)))):
+            events.clear()
+            sink.play(generation + offset, pcm, RATE)
+            until(lambda: any(isinstance(event, Started) for event in events), events)
+            time.sleep(SETTLE)
+            sink.stop()
+            stopped = time.monotonic()
+            recording.between(stopped, stopped + SETTLE)
+    sink.close()
+    loud = np.flatnonzero(recording.samples)
     parts = np.split(loud, np.flatnonzero(np.diff(loud) > SETTLE / 2 * RATE) + 1)
-    # Three tones were played, so there are three runs: a remnant in front of a silent clip would be a fourth.
-    assert len(parts) == 3
+    # Two tones were played, so there are two runs: a remnant in front of a silent clip would be one more.
+    assert len(parts) == 2
     assert all(part[-1] - part[0] < 2 * SETTLE * RATE for part in parts)

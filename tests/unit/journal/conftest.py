@@ -69,8 +69,7 @@ def start(folder: Path) -> Iterator[Callable[..., Journal]]:
 
 @pytest.fixture
 def interrupt() -> Callable[[int, BaseException], Callable[[], int]]:
-    """From now on the `n`-th call (from 1) that changes something on the disk raises instead, and so does each after
-    it.
+    """From now on the `n`-th call (from 1) that changes something on the disk raises, and so does each after it.
 
     Returns a function that puts everything back and says how many such calls there were.
     """

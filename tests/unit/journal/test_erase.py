@@ -12,7 +12,7 @@ import pytest
 
 from earmark.queue.decision import Decision, Draft
 from earmark.queue.journal import Journal, NotSaved
-from earmark.queue.journal_line import chain_in, encode
+from earmark.queue.journal_line import Erasure, Reason, chain_in, encode
 from earmark.queue.journal_verify import verify
 from earmark.queue.store.interface import Quarantined
 
@@ -292,22 +292,36 @@ def test_only_scraps(start: Start, decide: Decide, folder: Path) -> None:
     assert journal.head.seq == 2
 
 
-def test_a_text_that_got_between_a_mark_and_its_erasure_goes_at_once_or_never(
-    start: Start, decide: Decide, folder: Path
-) -> None:
-    """Another program may have written it so: what the first opening leaves, the second must not take."""
-    start().close()
-    lines = b""
-    chain = ""
-    for seq, entry in enumerate([decide("gone"), decide("gone", verdict="critical"), decide("gone", "new words")], 1):
+def write_lines(folder: Path, *entries: Decision | Erasure) -> None:
+    """Lines as another program may have left them."""
+    lines, chain = b"", ""
+    for seq, entry in enumerate(entries, 1):
         line = encode(entry, device="d" * 32, seq=seq, app="0.1.0", previous=chain, salt="5a" * 16)
         lines, chain = lines + line, chain_in(line)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "000001.jsonl").write_bytes(lines)
+
+
+def test_a_text_between_a_mark_and_its_late_erasure_goes_at_once_or_never(
+    start: Start, decide: Decide, folder: Path
+) -> None:
+    write_lines(folder, decide("gone"), decide("gone", verdict="critical"), decide("gone", "new words"))
     journal = start()
     told = [(entry.kind, entry.text) for entry in journal.entries()]
     assert told == [("decision", None), ("decision", None), ("decision", None), ("erasure", None)]
     journal.close()
     assert start().recovered == ""
+
+
+def test_finishing_an_erasure_leaves_what_came_later(start: Start, decide: Decide, folder: Path) -> None:
+    erasure = Erasure(id="e", at="t", reviewer="anna", clip="gone", reason=Reason.WITHDRAWAL)
+    write_lines(folder, decide("gone"), erasure, decide("gone", "new words"))
+    torn = folder / "000001.jsonl.torn"
+    torn.write_bytes(b'{"v":1,"clip":"gone","payload":{"text":"new wor\n')
+    journal = start()
+    assert "erasure" in journal.recovered
+    assert [entry.text for entry in journal.entries()] == [None, None, "new words"]
+    assert torn.exists()
 
 
 def test_a_rewrite_that_was_cut_off_leaves_no_copy(start: Start, decide: Decide, folder: Path) -> None:

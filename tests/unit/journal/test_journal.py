@@ -77,8 +77,10 @@ def test_nobody_else_can_read_it(start: Start, decide: Decide, folder: Path) -> 
 
 def test_a_second_instance_is_refused_until_the_first_ends(start: Start, folder: Path) -> None:
     first = start()
+    descriptors = len(os.listdir("/proc/self/fd"))
     with pytest.raises(JournalBusy, match="another Earmark"):
         start()
+    assert len(os.listdir("/proc/self/fd")) == descriptors
     with pytest.raises(JournalBusy), locked(folder):
         pass
     first.close()
@@ -298,21 +300,44 @@ def test_a_bad_line_names_file_line_and_reason_and_lets_the_lock_go(start: Start
     start().close()
 
 
-@pytest.mark.parametrize("harm", ["first removed", "middle removed", "last line removed", "last byte removed"])
-def test_harm_to_an_earlier_segment_is_found_at_opening(start: Start, decide: Decide, folder: Path, harm: str) -> None:
-    journal = start(segment_bytes=2000)
-    for n in range(9):
-        journal.append(decide(f"c{n}"))
-    journal.close()
-    paths = sorted(folder.glob("*.jsonl"))
-    assert len(paths) > 2
-    if harm == "first removed":
-        paths[0].unlink()
-    elif harm == "middle removed":
-        paths[1].unlink()
-    else:
-        data = paths[0].read_bytes()
-        paths[0].write_bytes(data[:-1] if harm == "last byte removed" else data[: data[:-1].rindex(b"\n") + 1])
+def _change(lines: list[bytes], index: int) -> list[bytes]:
+    lines[index] = lines[index].replace(b'"plays":0', b'"plays":1')
+    return lines
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda lines: [],
+        lambda lines: [*lines[:-1], lines[-1][:-1]],
+        lambda lines: lines[1:],
+        lambda lines: [*lines[:2], *lines[3:]],
+        lambda lines: lines[:-1],
+        lambda lines: [*lines[:2], b"{}\n", *lines[3:]],
+        lambda lines: _change(lines, 0),
+        lambda lines: _change(lines, -1),
+    ],
+)
+def test_harm_to_an_earlier_segment_is_found_at_opening(
+    start: Start, decide: Decide, folder: Path, harm: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    with start(segment_bytes=4000) as journal:
+        for n in range(18):
+            journal.append(decide(f"c{n}"))
+    path = folder / "000002.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 4 and (folder / "000003.jsonl").exists()
+    path.write_bytes(b"".join(harm(lines)))
+    with pytest.raises(JournalCorrupt):
+        start()
+
+
+@pytest.mark.parametrize("gone", ["000001.jsonl", "000002.jsonl"])
+def test_a_missing_segment_is_found_at_opening(start: Start, decide: Decide, folder: Path, gone: str) -> None:
+    with start(segment_bytes=2000) as journal:
+        for n in range(9):
+            journal.append(decide(f"c{n}"))
+    (folder / gone).unlink()
     with pytest.raises(JournalCorrupt):
         start()
 

@@ -186,6 +186,11 @@ def test_what_is_no_line_is_refused(line: bytes) -> None:
         verify(line, "")
 
 
+def test_the_frame_is_exact(decide: Decide) -> None:
+    with pytest.raises(BadLine):
+        split(line_of(decide()).replace(b',"chain":"', b',"chaim":"'))
+
+
 def test_a_payload_cannot_smuggle_fields_into_the_line(decide: Decide) -> None:
     line = line_of(decide(text="x"))
     payload = split(line).payload

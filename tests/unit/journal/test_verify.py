@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.queue import journal_verify
+from earmark.queue import files, journal_verify
 from earmark.queue.decision import Decision, Draft
 from earmark.queue.journal import Journal, JournalError
 from earmark.queue.journal_line import chain_in, encode, erased, reissued
@@ -144,6 +144,24 @@ def test_a_line_that_is_being_written_is_no_fault(
     report = verify(folder)
     assert (report.faults, report.lines) == ((), 6)
     assert verify(folder).lines == 7
+
+
+def test_a_segment_that_is_followed_while_it_is_read_is_read_whole(
+    start: Start, decide: Decide, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = start(segment_bytes=2000)
+    journal.append(decide())
+    real = files.read
+
+    def meanwhile(path: Path) -> bytes:
+        data = real(path)
+        while journal.head.seq < 9:
+            journal.append(decide())
+        return data
+
+    monkeypatch.setattr(files, "read", meanwhile)
+    report = verify(folder)
+    assert (report.faults, report.lines) == ((), 9)
 
 
 def test_beside_a_writer_that_also_erases(start: Start, decide: Decide, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ def test_the_share_is_that_of_the_moments_heard(parts: list[tuple[int, int]]) ->
 def test_intervals_are_in_order_and_apart(parts: list[tuple[int, int]]) -> None:
     intervals = Heard(parts).intervals
     assert all(start < end for start, end in intervals)
-    assert all(before[1] < after[0] for before, after in zip(intervals, intervals[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(intervals))
     assert {tick for start, end in intervals for tick in range(int(start), int(end))} == ticks_of(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def bands(samples: Any, rate: int) -> Any:
     """dB in 40 bands up to 4 kHz."""
     power = np.abs(np.fft.rfft(samples)) ** 2
     edges = np.linspace(100, 4000, 41) / (rate / 2) * (power.size - 1)
-    return [10 * np.log10(power[int(a) : int(b)].mean()) for a, b in zip(edges, edges[1:], strict=False)]
+    return [10 * np.log10(power[int(a) : int(b)].mean()) for a, b in pairwise(edges)]
 
 
 def test_it_sounds_the_same_each_time() -> None:

@@ -1,0 +1,154 @@
+"""Journal to store: on from the store's own cursor, whatever was lost on the way."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from earmark.queue.decision import Decision, Verdict
+from earmark.queue.journal import Journal
+from earmark.queue.stamp import new_id, told_time, uuid7
+from earmark.queue.store.interface import Head, Pushed, Quarantined, StoreError, StoreUnreachable
+from earmark.queue.store.open import open_store
+from earmark.queue.sync import Backoff, erase_withdrawn, send
+
+
+def decision(clip: str, verdict: Verdict = Verdict.SKIPPED, text: str | None = None) -> Decision:
+    return Decision(id=new_id(), at=told_time(), reviewer="r", clip=clip, verdict=verdict, text=text, shown="m")
+
+
+class Memory:
+    """A store that keeps what is pushed; `lose` makes answers get lost, `refuse` names lines to set aside."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[tuple[int, str, bytes]]] = {}
+        self.lose = 0
+        self.refuse: set[int] = set()
+        self.pushes = 0
+
+    def head(self, device: str) -> Head:
+        held = self.lines.get(device)
+        return Head(held[-1][0], held[-1][1]) if held else Head()
+
+    def push(self, device: str, reviewer: str, lines: list[bytes]) -> Pushed:
+        import json
+
+        self.pushes += 1
+        held = self.lines.setdefault(device, [])
+        aside = []
+        for line in lines:
+            read = json.loads(line)
+            if read["seq"] <= len(held):
+                continue
+            if read["seq"] in self.refuse:
+                aside.append(Quarantined(read["seq"], "no such clip"))
+            held.append((read["seq"], read["chain"], line))
+        if self.lose:
+            self.lose -= 1
+            raise StoreUnreachable("the answer was lost")
+        return Pushed(self.head(device), tuple(aside))
+
+
+@pytest.fixture
+def journal(tmp_path: Path):  # type: ignore[no-untyped-def]
+    with Journal.open(tmp_path / "j", "r", app="t") as opened:
+        yield opened
+
+
+def test_everything_arrives_once_in_batches(journal: Journal) -> None:
+    store = Memory()
+    for i in range(1203):
+        journal.append(decision(f"c{i}"))
+    sent = send(journal, store)  # type: ignore[arg-type]
+    assert (sent.arrived, sent.unsent, store.pushes) == (1203, 0, 3)
+    assert [seq for seq, _, _ in store.lines[journal.device]] == list(range(1, 1204))
+    assert send(journal, store).arrived == 0  # type: ignore[arg-type]
+
+
+def test_a_lost_answer_doubles_nothing(journal: Journal) -> None:
+    store = Memory()
+    for i in range(10):
+        journal.append(decision(f"c{i}"))
+    store.lose = 1
+    with pytest.raises(StoreUnreachable):
+        send(journal, store)  # type: ignore[arg-type]
+    assert send(journal, store).unsent == 0  # type: ignore[arg-type]
+    assert len(store.lines[journal.device]) == 10
+
+
+def test_a_store_restored_from_a_backup_gets_the_lines_again(journal: Journal) -> None:
+    store = Memory()
+    for i in range(10):
+        journal.append(decision(f"c{i}"))
+    send(journal, store)  # type: ignore[arg-type]
+    del store.lines[journal.device][4:]
+    assert send(journal, store).arrived == 6  # type: ignore[arg-type]
+    assert len(store.lines[journal.device]) == 10
+
+
+def test_lines_set_aside_are_noted_with_their_reason(journal: Journal) -> None:
+    store = Memory()
+    store.refuse = {2}
+    for i in range(3):
+        journal.append(decision(f"c{i}"))
+    sent = send(journal, store)  # type: ignore[arg-type]
+    assert [one.seq for one in sent.quarantined] == [2]
+    assert [(one.seq, one.clip, one.reason) for one in journal.quarantine()] == [(2, "c1", "no such clip")]
+    assert sent.unsent == 0
+
+
+def test_a_journal_restored_from_an_older_copy_goes_on_as_a_new_device(tmp_path: Path) -> None:
+    import shutil
+
+    store = open_store(f"sqlite:///{tmp_path / 'store'}")
+    with Journal.open(tmp_path / "j", "r", app="t") as journal:
+        journal.append(decision("a"))
+        send(journal, store)
+    shutil.copytree(tmp_path / "j", tmp_path / "old")
+    with Journal.open(tmp_path / "j", "r", app="t") as journal:
+        journal.append(decision("b"))
+        send(journal, store)
+    with Journal.open(tmp_path / "old", "r", app="t") as journal:
+        before = journal.device
+        journal.append(decision("c"))
+        sent = send(journal, store)
+        assert sent.renewed and sent.unsent == 0
+        assert journal.device != before
+        assert send(journal, store).renewed is False
+    store.close()
+
+
+def test_a_store_that_stands_still_is_an_error_not_a_loop(journal: Journal) -> None:
+    class Stuck(Memory):
+        def push(self, device: str, reviewer: str, lines: list[bytes]) -> Pushed:
+            return Pushed(Head())
+
+    journal.append(decision("a"))
+    with pytest.raises(StoreError):
+        send(journal, Stuck())  # type: ignore[arg-type]
+
+
+def test_withdrawn_clips_are_erased_from_the_journal(journal: Journal) -> None:
+    journal.append(decision("gone", Verdict.CORRECTED, "a secret"))
+    journal.append(decision("stays", Verdict.CORRECTED, "a text"))
+    assert erase_withdrawn(journal, ["gone", "never seen"]) == 1
+    texts = {entry.clip: entry.text for entry in journal.entries() if entry.verdict}
+    assert texts == {"gone": None, "stays": "a text"}
+    assert erase_withdrawn(journal, ["gone"]) == 0
+
+
+def test_waits_grow_to_a_bound_and_start_over() -> None:
+    backoff = Backoff(1.0, 60.0, random.Random(1))
+    waits = [backoff.failed() for _ in range(200)]
+    assert all(0 <= wait <= min(60.0, 2.0**i) for i, wait in enumerate(waits))
+    assert max(waits) > 50
+    backoff.succeeded()
+    assert backoff.failed() <= 1.0
+
+
+def test_uuid7_keeps_time_order_and_says_its_version() -> None:
+    early, late = uuid7(1_000, bytes(10)), uuid7(1_001, bytes(10))
+    assert early < late
+    assert early[14] == "7" and early[19] in "89ab"
