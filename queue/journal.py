@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -185,7 +184,7 @@ class Journal:
         if self._trouble is not None:
             raise NotSaved(f"not saved: {self._trouble}")
         seq = self._head.seq + 1
-        salt = secrets.token_hex(16)
+        salt = os.urandom(16).hex()
         try:
             line = encode(entry, device=self.device, seq=seq, app=self._app, previous=self._head.chain, salt=salt)
         except Unfit as unfit:
@@ -293,7 +292,7 @@ class Journal:
         """The id in the lines; before the first line the one in the file, or a new one."""
         path = self.folder / "device"
         noted = files.read(path).decode("ascii", "replace").strip() if path.exists() else ""
-        device = written or noted or secrets.token_hex(16)
+        device = written or noted or os.urandom(16).hex()
         if device != noted:
             files.replace(path, device.encode() + b"\n")
         return device
@@ -308,7 +307,7 @@ class Journal:
                 raise JournalError(f"the journal could not go on as another device: {self._trouble}")
             journal_fork.drop(self.folder)
             try:
-                journal_fork.build(self.folder, secrets.token_hex(16))
+                journal_fork.build(self.folder, os.urandom(16).hex())
             except OSError as error:
                 journal_fork.drop(self.folder)
                 raise JournalError(f"the journal could not go on as another device: {reason_of(error)}") from error
