@@ -14,6 +14,7 @@ from earmark.queue.store.interface import Refused, StoreError
 from earmark.tui.screens.review import Playing, ReviewScreen
 from earmark.tui.sitting import Sitting
 from earmark.tui.sound.player import SPEEDS, Player, PlayerEvent, SinkChanged
+from earmark.tui.tasks import begin
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -72,7 +73,7 @@ class Hearing:
             self._begin(place.clip.id, sound)
         else:
             self._waiting = "fetching the sound"
-            self._loading = asyncio.ensure_future(self._fetch(place.clip.id))
+            self._loading = begin(self._fetch(place.clip.id))
         self.paint()
 
     async def _fetch(self, clip: str) -> None:

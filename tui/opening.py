@@ -13,7 +13,7 @@ import click
 from earmark.queue.batch import Batch, Sound
 from earmark.queue.decision import Verdict
 from earmark.queue.journal import Journal
-from earmark.queue.journal_reading import decision_of
+from earmark.queue.journal.reading import decision_of
 from earmark.queue.session import Session
 from earmark.tui.commands.common import app_version, journal_folder, open_store_of
 from earmark.tui.commands.outlet import unfiltered
@@ -83,7 +83,7 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
             partial(make_player, settings.sound),
             keymap,
             settings,
-            greeting="; ".join(journal.recovered) or greeting,
+            greeting=journal.recovered or greeting,
             silent=silent,
         )
     except BaseException:

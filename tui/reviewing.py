@@ -17,6 +17,7 @@ from earmark.tui.screens.panels import help_lines, hint_line, history_lines, sho
 from earmark.tui.screens.review import Playing, ReviewScreen
 from earmark.tui.settings import Settings
 from earmark.tui.sitting import Sitting
+from earmark.tui.tasks import begin
 
 if TYPE_CHECKING:
     from earmark.tui.app import EarmarkApp
@@ -381,6 +382,6 @@ class Reviewing:
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Go on with this when there is time."""
-        task = asyncio.ensure_future(work)
+        task = begin(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from earmark.queue.batch import Batch, Sound
 from earmark.queue.decision import Decision, Draft, Verdict
-from earmark.queue.journal import Journal
+from earmark.queue.journal import Journal, JournalError, NotSaved
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Refused, ReviewStore, StoreError
 from earmark.queue.sync import Backoff, Sent, send
+from earmark.tui.tasks import begin
 
 Given = TypeVar("Given")
 
@@ -118,8 +119,6 @@ class Sitting:
                 await self._on(self._disk, partial(self._append, draft))
 
     def _append(self, entry: Decision | Draft) -> None:
-        from earmark.queue.journal import NotSaved
-
         if self._broken:
             self.journal.reopen()
             self._broken = False
@@ -130,8 +129,6 @@ class Sitting:
             raise
 
     async def _erase(self, clip: str, reason: str) -> None:
-        from earmark.queue.journal import JournalError
-
         try:
             await self._on(self._disk, partial(self.journal.erase, clip, reason))
         except (JournalError, OSError):
@@ -173,7 +170,7 @@ class Sitting:
     def start(self, watcher: Watcher) -> None:
         """Begin to send, to fetch withdrawals and to renew leases. Call it on the event loop, once."""
         self._watcher = watcher
-        self._step = asyncio.ensure_future(self._keep_in_step())
+        self._step = begin(self._keep_in_step())
 
     async def _keep_in_step(self) -> None:
         backoff = Backoff(most=60.0)
@@ -190,7 +187,7 @@ class Sitting:
                 if came and self._watcher:
                     self._watcher.clips_came(came)
                 backoff.succeeded()
-            except StoreError as error:
+            except (JournalError, StoreError) as error:
                 self._told(SyncState(self._unsent_at_least(), str(error)))
                 wait = max(backoff.failed(), 0.5)
             self._poke.clear()
@@ -244,7 +241,7 @@ class Sitting:
         try:
             await self.save_drafts()
         finally:
-            with suppress(StoreError, TimeoutError):
+            with suppress(JournalError, StoreError, TimeoutError):
                 await asyncio.wait_for(self._on(self._wire, self._last_words), 5.0)
             for pool in (self._disk, self._fetch, self._wire):
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -262,8 +259,8 @@ class Sitting:
     async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], Given]) -> Given:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
-    def _later(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]  # any coroutine of ours
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = begin(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -70,7 +70,14 @@ TERMINAL = Theme(
     surface="ansi_default",
     panel="ansi_default",
     boost="ansi_default",
-    variables={"muted": "ansi_default", "faint": "ansi_bright_black", "wave": "ansi_blue"},
+    variables={
+        "muted": "ansi_default",
+        "faint": "ansi_bright_black",
+        "wave": "ansi_blue",
+        # Textual's own style sheet asks for these two in a theme of the terminal's colours.
+        "ansi-background": "ansi_default",
+        "ansi-foreground": "ansi_default",
+    },
 )
 
 THEMES = {theme.name: theme for theme in (DARK, LIGHT, HIGH_CONTRAST, TERMINAL)}

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from earmark.queue.decision import Verdict
-from earmark.queue.journal_line import BadLine, Entry, Kind, Parts, Reason, chain_of, check_payload, decode, split
+from earmark.queue.journal.line import BadLine, Entry, Kind, Parts, Reason, chain_of, check_payload, decode, split
 from earmark.queue.store.interface import Head, Pushed, Quarantined, Refused, StoreError
 from earmark.queue.store.sqlite_erase import erase_payloads
 from earmark.queue.store.standing import Standing, standing

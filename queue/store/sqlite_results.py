@@ -10,7 +10,7 @@ import msgspec
 
 from earmark.queue.clip import Hypothesis
 from earmark.queue.decision import HAS_TEXT, Verdict
-from earmark.queue.journal_line import Payload
+from earmark.queue.journal.line import Payload
 from earmark.queue.store.interface import Result
 from earmark.queue.store.sqlite_database import Database
 

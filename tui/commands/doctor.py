@@ -124,8 +124,8 @@ def _sound(settings: Settings) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
-    from earmark.queue.journal_reading import standing
-    from earmark.queue.journal_verify import verify
+    from earmark.queue.journal.reading import standing
+    from earmark.queue.journal.verify import verify
     from earmark.queue.store.interface import StoreError
 
     try:

@@ -25,7 +25,7 @@ def verify(given: Invocation, folder: Path | None) -> None:
       earmark journal verify
       earmark journal verify /backup/journals/…
     """
-    from earmark.queue.journal_verify import verify as check
+    from earmark.queue.journal.verify import verify as check
 
     report = check(folder or _own(given))
     for fault in report.faults:
@@ -51,7 +51,7 @@ def show(given: Invocation, clip: str | None, quarantine: bool, as_json: bool) -
     """
     import msgspec
 
-    from earmark.queue.journal_reading import read_entries, read_quarantine
+    from earmark.queue.journal.reading import read_entries, read_quarantine
 
     folder = _own(given)
     if quarantine:

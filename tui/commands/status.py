@@ -18,7 +18,7 @@ def status(given: Invocation, as_json: bool) -> None:
       earmark status
       earmark status --json
     """
-    from earmark.queue.journal_reading import standing
+    from earmark.queue.journal.reading import standing
 
     settings = given.settings()
     store = open_store_of(settings)

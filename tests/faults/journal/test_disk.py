@@ -12,7 +12,7 @@ import pytest
 
 from earmark.queue.decision import Decision
 from earmark.queue.journal import Journal
-from earmark.queue.journal_verify import verify
+from earmark.queue.journal.verify import verify
 
 Writer = Callable[..., list[str]]
 
@@ -94,7 +94,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from writer import decision, say
 from earmark.queue.journal import Journal, NotSaved
-from earmark.queue.journal_verify import verify
+from earmark.queue.journal.verify import verify
 disk = Path("/mnt")
 ballast = disk / "ballast"
 ballast.write_bytes(bytes(12_288))

@@ -20,7 +20,7 @@ sys.path.insert(0, sys.argv[1])
 from writer import decision, say
 from earmark.queue import files
 from earmark.queue.journal import Journal
-from earmark.queue.journal_verify import verify
+from earmark.queue.journal.verify import verify
 work, cuts, sync = Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "sync"
 image, disk, copy, after = work / "image", work / "disk", work / "copy", work / "after"
 disk.mkdir()

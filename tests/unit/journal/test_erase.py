@@ -12,8 +12,8 @@ import pytest
 
 from earmark.queue.decision import Decision, Draft
 from earmark.queue.journal import Journal, NotSaved
-from earmark.queue.journal_line import Erasure, Reason, chain_in, encode
-from earmark.queue.journal_verify import verify
+from earmark.queue.journal.line import Erasure, Reason, chain_in, encode
+from earmark.queue.journal.verify import verify
 from earmark.queue.store.interface import Quarantined
 
 Decide = Callable[..., Decision]

@@ -16,7 +16,7 @@ import pytest
 from earmark.queue import files
 from earmark.queue.decision import Decision, Draft
 from earmark.queue.journal import EntryRefused, Journal, JournalBusy, JournalCorrupt, JournalError, NotSaved, locked
-from earmark.queue.journal_verify import verify
+from earmark.queue.journal.verify import verify
 from earmark.queue.store.interface import Head, Quarantined
 
 Decide = Callable[..., Decision]

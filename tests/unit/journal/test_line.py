@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.queue.decision import HAS_TEXT, Decision, Draft, Verdict
-from earmark.queue.journal_line import (
+from earmark.queue.journal.line import (
     MOST_TEXT,
     BadLine,
     Erasure,

@@ -10,7 +10,7 @@ import pytest
 
 from earmark.queue.decision import Decision
 from earmark.queue.journal import Journal, JournalCorrupt
-from earmark.queue.journal_verify import verify
+from earmark.queue.journal.verify import verify
 
 Decide = Callable[..., Decision]
 Start = Callable[..., Journal]

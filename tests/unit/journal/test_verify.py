@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from earmark.queue import files, journal_verify
+from earmark.queue import files
 from earmark.queue.decision import Decision, Draft
 from earmark.queue.journal import Journal, JournalError
-from earmark.queue.journal_line import chain_in, encode, erased, reissued
-from earmark.queue.journal_verify import Fault, verify
+from earmark.queue.journal import verify as verifying
+from earmark.queue.journal.line import chain_in, encode, erased, reissued
+from earmark.queue.journal.verify import Fault, verify
 
 Decide = Callable[..., Decision]
 Start = Callable[..., Journal]
@@ -42,7 +43,7 @@ def test_a_sound_journal(filled: Path, folder: Path, start: Start) -> None:
 
 
 def test_every_flipped_bit_is_found(filled: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_verify, "_SETTLE", 0)
+    monkeypatch.setattr(verifying, "_SETTLE", 0)
     data = filled.read_bytes()
     lines = data.splitlines(keepends=True)
     starts = [sum(map(len, lines[:n])) for n in range(len(lines))]
@@ -140,7 +141,7 @@ def test_a_line_that_is_being_written_is_no_fault(
         with filled.open("ab") as file:
             file.write(more[100:])
 
-    monkeypatch.setattr("earmark.queue.journal_verify.time.sleep", meanwhile)
+    monkeypatch.setattr("earmark.queue.journal.verify.time.sleep", meanwhile)
     report = verify(folder)
     assert (report.faults, report.lines) == ((), 6)
     assert verify(folder).lines == 7

@@ -11,7 +11,7 @@ import pytest
 
 from earmark.queue.clip import Hypothesis, Word
 from earmark.queue.decision import HAS_TEXT, Decision, Draft, Verdict
-from earmark.queue.journal_line import Erasure, Reason, encode, split
+from earmark.queue.journal.line import Erasure, Reason, encode, split
 from earmark.queue.stamp import new_id
 from earmark.queue.store.interface import Incoming
 from earmark.queue.store.sqlite import SqliteStore

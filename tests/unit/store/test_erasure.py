@@ -267,7 +267,7 @@ def test_a_critical_clip_can_be_withdrawn(store, clips, anna):
 
 
 def test_a_critical_mark_with_a_spoilt_commit_still_counts(store, clips, anna):
-    from earmark.queue.journal_line import chain_of, split
+    from earmark.queue.journal.line import chain_of, split
 
     anna.decide(clips[0], Verdict.CRITICAL)
     envelope = split(anna.lines[0]).envelope

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from earmark.queue.decision import Verdict
-from earmark.queue.journal_line import Reason, chain_of, erased, reissued, split
+from earmark.queue.journal.line import Reason, chain_of, erased, reissued, split
 from earmark.queue.store.interface import Head, Refused, StoreError
 
 

@@ -24,6 +24,9 @@ PATIENCE = 5
 BUFFER_MS = 100
 """Length of miniaudio's buffers: enough for a busy machine, and no delay, since the first is filled at once."""
 
+STILL = 1.0
+"""Seconds without a request for frames after which miniaudio's device counts as dead; it asks ten times a second."""
+
 Play = Callable[[bytes, int], Callable[[], None]]
 """Begins to play PCM at a rate, and gives a function that waits for the end."""
 
@@ -49,11 +52,14 @@ def miniaudio() -> Play:
 
     def play(pcm: bytes, rate: int) -> Callable[[], None]:
         exhausted = threading.Event()
+        asked = time.monotonic()
 
         def frames() -> Generator[bytes, int, None]:
+            nonlocal asked
             position = 0
             wanted = yield b""
             while True:
+                asked = time.monotonic()
                 block = pcm[position : position + 2 * wanted]
                 position += 2 * wanted
                 if position >= len(pcm):
@@ -69,7 +75,9 @@ def miniaudio() -> Play:
         end = time.monotonic() + len(pcm) / (2 * rate)
 
         def wait() -> None:
-            exhausted.wait()
+            while not exhausted.wait(STILL):
+                if time.monotonic() - asked > STILL:  # the library says nothing when its server is gone
+                    raise OSError("it stands still")
             # What was handed over last is still in the device's buffers, of which there are three or four.
             time.sleep(min(max(0.0, end - time.monotonic()), 4 * BUFFER_MS / 1000))
             device.close()
@@ -118,7 +126,11 @@ def main(library: str, folders: list[str]) -> None:
         return
     alarm(0)
     say("playing")
-    wait()
+    try:
+        wait()
+    except OSError as failure:
+        say(f"error {library} lost the sound device ({failure})")
+        return
     say("done")
 
 

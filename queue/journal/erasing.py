@@ -10,8 +10,8 @@ import msgspec
 
 from earmark.queue import files
 from earmark.queue.decision import Verdict
-from earmark.queue.journal_line import Kind, erased
-from earmark.queue.journal_segments import Glance, Segment, lines_of, look
+from earmark.queue.journal.line import Kind, erased
+from earmark.queue.journal.segments import Glance, Segment, lines_of, look
 
 _QUARANTINE = "quarantine.jsonl"
 _CLIP = re.compile(rb'"clip":("(?:[^"\\]|\\.)*")')

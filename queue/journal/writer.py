@@ -1,7 +1,7 @@
 """The journal: the durable, append-only file of one reviewer's decisions for one store.
 
 A folder (0700) of segments `000001.jsonl`, … (0600), of which only the newest grows, a `lock`, and the `device` id
-under which the lines are sent. `journal_line` has the format of a line. `append` returns when the line is on the disk,
+under which the lines are sent. `line` has the format of a line. `append` returns when the line is on the disk,
 and not before. Lines are never taken out; payloads are, by `erase`.
 
 All methods may be called from any thread; they take turns, and may wait for the disk. `head` waits for nothing.
@@ -19,17 +19,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from earmark.queue import files, journal_erase, journal_fork
+from earmark.queue import files
 from earmark.queue.decision import Decision, Draft, Verdict
-from earmark.queue.journal_erase import Remains, SetAside
-from earmark.queue.journal_errors import EntryRefused, JournalBusy, JournalCorrupt, JournalError, NotSaved, reason_of
-from earmark.queue.journal_line import Entry, Erasure, Reason, Unfit, chain_in, decode, encode, erased
-from earmark.queue.journal_lock import locked, take_lock
-from earmark.queue.journal_segments import Index, Segment, drafts_of, entries_in, latest_of, load, segment_path
+from earmark.queue.journal import erasing, fork
+from earmark.queue.journal.erasing import Remains, SetAside
+from earmark.queue.journal.errors import EntryRefused, JournalError, NotSaved, reason_of
+from earmark.queue.journal.line import Entry, Erasure, Reason, Unfit, chain_in, decode, encode, erased
+from earmark.queue.journal.lock import take_lock
+from earmark.queue.journal.segments import Index, Segment, drafts_of, entries_in, latest_of, load, segment_path
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, Quarantined
-
-__all__ = ["EntryRefused", "Journal", "JournalBusy", "JournalCorrupt", "JournalError", "NotSaved", "SetAside", "locked"]
 
 _DRAFT = b'{"v":1,"kind":"draft",'
 
@@ -166,8 +165,8 @@ class Journal:
         with self._turn:
             try:
                 everything = {clip: self._head.seq + 1}
-                found = any(journal_erase.without(segment.read(), everything)[1] for segment in self._segments)
-                if not found and not journal_erase.in_scraps(self.folder, everything, unclear=True):
+                found = any(erasing.without(segment.read(), everything)[1] for segment in self._segments)
+                if not found and not erasing.in_scraps(self.folder, everything, unclear=True):
                     self._unsaid.discard(clip)
                     return 0
             except OSError as error:
@@ -248,8 +247,8 @@ class Journal:
             os.close(self._fd)
             self._fd = None
         try:
-            count = sum(journal_erase.expunge(segment, due) for segment in self._segments) if due else 0
-            journal_erase.clear_scraps(self.folder, gone, unclear=bool(due))
+            count = sum(erasing.expunge(segment, due) for segment in self._segments) if due else 0
+            erasing.clear_scraps(self.folder, gone, unclear=bool(due))
             self._fd = files.open_append(self._segments[-1].path)
         except OSError as error:
             raise self._failed(error, "an erasure could not be finished; the next opening tries again") from error
@@ -259,7 +258,7 @@ class Journal:
 
     def _load(self) -> None:
         recovered: list[str] = []
-        if journal_fork.finish(self.folder):
+        if fork.finish(self.folder):
             recovered.append("the journal goes on under a new device id, with every line kept")
         for stray in self.folder.glob("*.tmp"):
             files.remove(stray)
@@ -281,7 +280,7 @@ class Journal:
         self._day = loaded.last.at[:10] if loaded.last else ""
         self._unsaid = set()
         self._trouble = None
-        if remains.due or journal_erase.in_scraps(self.folder, remains.gone, unclear=False):
+        if remains.due or erasing.in_scraps(self.folder, remains.gone, unclear=False):
             for clip in sorted(remains.unsaid):
                 remains.due[clip] = self._append(self._erasure(clip, Reason.CRITICAL)).seq
             self._expunge(remains.due, remains.gone)
@@ -305,11 +304,11 @@ class Journal:
         with self._turn:
             if self._trouble is not None:
                 raise JournalError(f"the journal could not go on as another device: {self._trouble}")
-            journal_fork.drop(self.folder)
+            fork.drop(self.folder)
             try:
-                journal_fork.build(self.folder, os.urandom(16).hex())
+                fork.build(self.folder, os.urandom(16).hex())
             except OSError as error:
-                journal_fork.drop(self.folder)
+                fork.drop(self.folder)
                 raise JournalError(f"the journal could not go on as another device: {reason_of(error)}") from error
             self.reopen()
 
@@ -367,14 +366,14 @@ class Journal:
                     entry = decode(line)
                     rows.append(SetAside(one.seq, entry.id, entry.clip, one.reason))
             try:
-                journal_erase.note_quarantine(self.folder, rows)
+                erasing.note_quarantine(self.folder, rows)
             except OSError as error:
                 raise JournalError(f"what the store set aside could not be noted: {reason_of(error)}") from error
 
     def quarantine(self) -> tuple[SetAside, ...]:
         """The lines that the store would not take."""
         with self._turn, _reading():
-            return journal_erase.quarantine(self.folder)
+            return erasing.quarantine(self.folder)
 
     def _line(self, seq: int) -> bytes | None:
         with self._turn, _reading():

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from earmark.queue import files
-from earmark.queue.journal_errors import JournalError, reason_of
-from earmark.queue.journal_line import BadLine, Entry, Kind, chain_of, check_payload, decode, split
-from earmark.queue.journal_segments import lines_of, segment_paths
+from earmark.queue.journal.errors import JournalError, reason_of
+from earmark.queue.journal.line import BadLine, Entry, Kind, chain_of, check_payload, decode, split
+from earmark.queue.journal.segments import lines_of, segment_paths
 from earmark.queue.store.interface import Head
 
 _SETTLE = 0.1

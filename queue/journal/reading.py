@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from earmark.queue.decision import Decision, Verdict
-from earmark.queue.journal_erase import SetAside, quarantine
-from earmark.queue.journal_line import Entry, Kind
-from earmark.queue.journal_segments import entries
+from earmark.queue.journal.erasing import SetAside, quarantine
+from earmark.queue.journal.line import Entry, Kind
+from earmark.queue.journal.segments import entries
 
 __all__ = ["Standing", "decision_of", "read_entries", "read_quarantine", "standing"]
 

@@ -13,8 +13,8 @@ import msgspec
 
 from earmark.queue import files
 from earmark.queue.decision import Verdict
-from earmark.queue.journal_errors import JournalCorrupt
-from earmark.queue.journal_line import BadLine, Entry, Kind, decode, verify
+from earmark.queue.journal.errors import JournalCorrupt
+from earmark.queue.journal.line import BadLine, Entry, Kind, decode, verify
 from earmark.queue.store.interface import Head
 
 _NAME = re.compile(r"[0-9]{6,}\.jsonl")

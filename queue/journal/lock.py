@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from earmark.queue import files
-from earmark.queue.journal_errors import JournalBusy
+from earmark.queue.journal.errors import JournalBusy
 
 
 def take_lock(folder: Path) -> int:

@@ -15,10 +15,10 @@ import shutil
 from pathlib import Path
 
 from earmark.queue import files
-from earmark.queue.journal_errors import JournalCorrupt, JournalError
-from earmark.queue.journal_line import chain_in, erased, reissued
-from earmark.queue.journal_segments import lines_of, segment_paths
-from earmark.queue.journal_verify import verify
+from earmark.queue.journal.errors import JournalCorrupt, JournalError
+from earmark.queue.journal.line import chain_in, erased, reissued
+from earmark.queue.journal.segments import lines_of, segment_paths
+from earmark.queue.journal.verify import verify
 
 _BUILDING = "renewing"
 _BUILT = "renewed"

@@ -1,0 +1,14 @@
+"""The journal: the durable, append-only file of one reviewer's decisions for one store.
+
+`writer` has the open journal, `line` the format of a line, `segments` the files, `erasing` and `fork` the two rewrites,
+`verify` and `reading` what needs no lock.
+"""
+
+from __future__ import annotations
+
+from earmark.queue.journal.erasing import SetAside
+from earmark.queue.journal.errors import EntryRefused, JournalBusy, JournalCorrupt, JournalError, NotSaved
+from earmark.queue.journal.lock import locked
+from earmark.queue.journal.writer import Journal
+
+__all__ = ["EntryRefused", "Journal", "JournalBusy", "JournalCorrupt", "JournalError", "NotSaved", "SetAside", "locked"]

@@ -1,0 +1,30 @@
+"""Work in the background of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+Given = TypeVar("Given")
+
+
+def begin(work: Coroutine[Any, Any, Given]) -> asyncio.Task[Given]:
+    """Let a coroutine run beside everything else. When it dies of a fault, the loop's exception handler hears of it at
+    once.
+
+    Without this it would hear of it when the task is thrown away, which for one that is kept is never.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_tell)
+    return task
+
+
+def _tell(task: asyncio.Task[Any]) -> None:
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is not None:
+        task.get_loop().call_exception_handler(
+            {"message": "work in the background died", "exception": error, "task": task}
+        )
