@@ -72,6 +72,11 @@ class Place(msgspec.Struct):
         return self.latest is not None and self.latest.verdict is not Verdict.RETRACTED
 
     @property
+    def critical(self) -> bool:
+        """Whether it is under a critical mark: then it is not shown again, unless the mark is taken back."""
+        return self.latest is not None and self.latest.verdict is Verdict.CRITICAL
+
+    @property
     def shown(self) -> str:
         """The text on the screen: what was typed, else what was decided, else what the machine heard."""
         if self.kept is not None:
@@ -177,13 +182,13 @@ class Session:
         none.
         """
         start = len(self.places) if self._index is None else self._index
-        index = next((i for i in range(start - 1, -1, -1) if not self.places[i].sealed), None)
+        index = next((i for i in range(start - 1, -1, -1) if not self.places[i].critical), None)
         return None if index is None else self._go(index, now)
 
     def go(self, clip: str, now: float) -> Place | None:
         """Go to a clip of this sitting by its id; None when it is not here any more."""
         index = self._by_clip.get(clip)
-        if index is None or self.places[index].sealed:
+        if index is None or self.places[index].critical:
             return None
         return self._go(index, now)
 
@@ -286,7 +291,7 @@ class Session:
             return self._go(index, now)
         for earlier in self._undo:
             before = self.places[earlier]
-            if before.latest is not None and before.latest.verdict is Verdict.CRITICAL:
+            if before.critical:
                 before.seal()
         place.latest, place.revision, place.kept, place.caret = decision, decision.revision, None, 0
         self._undo.append(index)

@@ -101,9 +101,13 @@ class Reviewing:
         elif key in ("escape", "ctrl+g", "q") and self.panel != "summary":
             self.close_panel()
         elif key == "enter" and self.panel == "history" and panel.chosen:
-            place = self.session.history()[panel.chosen - 1]
-            self.close_panel()
-            self.visit(self.session.go(place.clip.id, time.monotonic()))
+            chosen = self.session.history()[panel.chosen - 1]
+            place = self.session.go(chosen.clip.id, time.monotonic())
+            if place is None:
+                self.app.say("A clip under a critical mark is not shown again.")
+            else:
+                self.close_panel()
+                self.visit(place)
         else:
             return False
         return True
@@ -119,7 +123,10 @@ class Reviewing:
         if character is None or not character.isprintable():
             return
         near = ", ".join(f"{shown(self.keymap, action.id)} {action.label}" for action in self.keymap.nearest(character))
-        self.app.say(f"{character} does nothing here." + (f" Near it: {near}." if near else " ? shows the keys."))
+        self.app.say(
+            f"{character} does nothing here."
+            + (f" Near it: {near}." if near else f" {shown(self.keymap, 'review.help')} shows the keys.")
+        )
 
     def pasted(self) -> None:
         """Text was pasted where letters are commands."""
@@ -197,7 +204,8 @@ class Reviewing:
             if self.panel == "summary":
                 self.close_panel()
             if place.kept is not None and place.revision == 0 and place.keys == 0:
-                self.app.say("You left this text unfinished: e goes on with it, enter saves it.", "warn")
+                edit, accept = shown(self.keymap, "review.edit"), shown(self.keymap, "review.accept")
+                self.app.say(f"You left this text unfinished: {edit} goes on with it, {accept} saves it.", "warn")
         self.paint_status()
 
     def previous(self) -> None:
@@ -215,15 +223,11 @@ class Reviewing:
         here = self.session.current
         if here is None:
             return
-        if here.latest is not None and here.sealed:
-            return
         self.close_panel()
         self.context = Context.EDIT
         caret = here.caret if here.kept is not None else len(here.shown)
         self.app.open_editor(here.shown, caret)
-        self.screen.label.show(
-            (("EDITING", "accent"), ("  enter saves · esc leaves, text kept · tab hears the last 2 s", "muted"))
-        )
+        self.screen.label.show((("EDITING", "accent"), (f"  {here.clip.lang or ''}", "muted")))
         self.paint_hints()
 
     def leave_edit(self) -> None:

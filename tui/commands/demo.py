@@ -53,7 +53,7 @@ def demo(
     fill(settings.store_url)
     sit_down(
         settings,
-        greeting="Real speech, and what a machine heard. enter accepts, e edits, ? shows every key.",
+        greeting="Real speech, and what a machine heard. Accept it, correct it or mark it: the keys are below.",
         recall=True,
     )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate
+
+from rich.cells import cell_len
 
 from earmark.keymaps.actions import ACTIONS, Context
 from earmark.keymaps.keymap import Keymap
@@ -30,15 +33,19 @@ def hint_line(keymap: Keymap, context: Context, panel: str | None, width: int) -
     else:
         ids = EDIT_HINTS if context is Context.EDIT else [f"review.{name}" for name in REVIEW_HINTS]
         pairs = [(shown(keymap, action), ACTIONS[action].label) for action in ids if keymap.keys_for(action)]
-    pieces: list[Piece] = []
-    used = 0
-    for key, does in pairs:
-        cells = len(key) + len(does) + (3 if pieces else 1)
-        if used + cells > width:
-            break
-        pieces += [("  " if pieces else "", ""), (key, "accent"), (f" {does}", "")]
-        used += cells
-    return pieces
+    # The last pair, the help, stays whatever the width; of the others the first ones that fit beside it.
+    room = width - _cells(*pairs[-1])
+    fitting = [*accumulate((_cells(*pair) + 2 for pair in pairs[:-1]))]
+    kept = [pair for pair, used in zip(pairs[:-1], fitting, strict=True) if used <= room] + pairs[-1:]
+    return [
+        piece
+        for i, (key, does) in enumerate(kept)
+        for piece in (("  " if i else "", ""), (key, "accent"), (f" {does}", ""))
+    ]
+
+
+def _cells(key: str, does: str) -> int:
+    return cell_len(key) + 1 + cell_len(does)
 
 
 def help_lines(keymap: Keymap, marks: Marks, width: int) -> list[list[Piece]]:

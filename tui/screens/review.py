@@ -157,7 +157,7 @@ def label(place: Place) -> tuple[Piece, ...]:
         return (
             ("DECIDED", "good"),
             (f" {decided}", "strong"),
-            (" · enter keeps it, e revises, backspace takes the last one back", "muted"),
+            (" · a new decision revises it", "muted"),
         )
     return (("MACHINE HEARD", "muted"), (lang, "muted"))
 

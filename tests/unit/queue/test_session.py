@@ -83,6 +83,15 @@ def test_taking_a_critical_mark_back_restores_the_clip_and_never_what_was_typed(
     assert session.current.shown == "what the machine heard"
 
 
+def test_a_clip_under_a_critical_mark_is_not_shown_again() -> None:
+    session = sitting("a", "b", "c")
+    give(session, Verdict.SKIPPED)
+    give(session, Verdict.CRITICAL)
+    assert session.go("b", 2.0) is None
+    place = session.previous(2.0)
+    assert place is not None and place.clip.id == "a"
+
+
 def test_the_next_decision_seals_a_critical_mark() -> None:
     session = sitting("a", "b", "c")
     give(session, Verdict.CRITICAL)
