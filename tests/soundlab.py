@@ -72,7 +72,7 @@ class Pulse:
             f"load-module module-null-sink sink_name=spk rate={self.rate} format=s16le channels=1\n"
             f"load-module module-native-protocol-unix socket={self.socket} auth-anonymous=1\n"
         )
-        arguments = ["-n", "-F", str(script), "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"]
+        arguments = ["-n", "-F", str(script), "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--realtime=no"]
         self.process = subprocess.Popen(
             ["pulseaudio", *arguments],
             env={**os.environ, "XDG_RUNTIME_DIR": str(self.folder), "HOME": str(self.folder)},
@@ -142,7 +142,10 @@ class Recording:
         return best
 
     def restart(self) -> None:
-        """Forget what was recorded up to now."""
+        """Forget what was recorded up to now, once it is quiet: what sounded last comes in late."""
+        now = time.monotonic()
+        while self.between(now, now + 0.2).any():
+            now = time.monotonic()
         self._mark = len(self._all())
 
     @property

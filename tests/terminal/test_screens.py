@@ -32,8 +32,8 @@ def walk(desk: Desk, theme: str, columns: int, rows: int) -> Iterator[tuple[str,
     arguments = ("--sound", "none", "--theme", theme, "--limit", "1")
     with desk.review(*arguments, columns=columns, rows=rows) as console:
 
-        def at_rest(*wanted: str) -> Console:
-            console.wait(lambda text: all(each in text for each in wanted))
+        def at_rest(*wanted: str, gone: str | None = None) -> Console:
+            console.wait(lambda text: all(each in text for each in wanted) and not (gone and gone in text))
             console.settle(0.3)
             return console
 
@@ -46,7 +46,7 @@ def walk(desk: Desk, theme: str, columns: int, rows: int) -> Iterator[tuple[str,
         console.press("?")
         yield "help", at_rest("KEYS", "↑ ↓ move")
         console.press("pagedown")
-        yield "help, further down", at_rest("KEYS" if rows >= 50 else "more lines")
+        yield "help, further down", at_rest("accept the text", gone="KEYS  keymap")
         console.press("escape")
         at_rest("space play/pause")
         console.press("e")

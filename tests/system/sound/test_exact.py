@@ -81,11 +81,11 @@ def test_simpleaudio_plays_every_clip_bit_for_bit(play: Play, alsa_file: Path, s
         check(play("simpleaudio", expected.tobytes(), rate), alsa_file, soundlab, expected, rate)
 
 
-@pytest.mark.parametrize("clip", ONE_OF_EACH)
-@pytest.mark.parametrize("name", ["miniaudio", "command"])
-def test_so_do_the_other_sinks(
-    name: str, clip: str, play: Play, alsa_file: Path, soundlab: Any, shared: Path
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "clip"),
+    [*(("command", clip) for clip in ONE_OF_EACH), *(("miniaudio", clip) for clip in ONE_OF_EACH[2:4])],
+)
+def test_so_do_the_other_sinks(name: str, clip: str, play: Play, alsa_file: Path, soundlab: Any, shared: Path) -> None:
     expected, rate = decoded(shared / "speech/audio" / clip)
     check(play(name, expected.tobytes(), rate), alsa_file, soundlab, expected, rate)
 

@@ -123,6 +123,7 @@ def test_pause_go_on_seek_speed_and_stop(listener: Listener, clip: Any) -> None:
         assert run.size / RATE == pytest.approx(lasts, abs=0.15)
 
 
+@pytest.mark.parametrize("listener", SINKS[:1], indirect=True)
 def test_a_faster_clip_is_heard_whole_and_stretched(listener: Listener, clip: Any) -> None:
     listener.player.load("clip", clip[: 3 * RATE], RATE)
     listener.player.set_speed(1.5)
@@ -138,6 +139,7 @@ def test_a_faster_clip_is_heard_whole_and_stretched(listener: Listener, clip: An
     assert run.size / RATE == pytest.approx(2.0, abs=0.02)
 
 
+@pytest.mark.parametrize("listener", SINKS[:1], indirect=True)
 def test_a_loop_goes_round(listener: Listener, clip: Any) -> None:
     player = listener.player
     word = clip[RATE : 2 * RATE]

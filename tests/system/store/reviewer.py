@@ -12,7 +12,7 @@ import sys
 import time
 
 from earmark.queue.decision import Decision, Verdict
-from earmark.queue.journal_line import encode, split
+from earmark.queue.journal.line import encode, split
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.open import open_store
 

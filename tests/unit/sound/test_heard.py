@@ -37,6 +37,12 @@ def test_intervals_are_in_order_and_apart(parts: list[tuple[int, int]]) -> None:
     assert {tick for start, end in intervals for tick in range(int(start), int(end))} == ticks_of(parts)
 
 
+def test_parts_that_touch_are_one() -> None:
+    assert Heard([(0, 1), (1, 2)]).intervals == ((0, 2),)
+    assert Heard([(1, 2), (0, 1)]).intervals == ((0, 2),)
+    assert Heard([(0, 1), (2, 3), (1, 2)]).intervals == ((0, 3),)
+
+
 @given(spans, st.randoms(use_true_random=False))
 def test_the_order_does_not_matter(parts: list[tuple[int, int]], random: object) -> None:
     shuffled = list(parts)
