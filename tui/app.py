@@ -136,12 +136,16 @@ class EarmarkApp(App[None], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key) and not event.is_forwarded:
-            if self.reviewing.key(event.key, event.character):
-                return
-        elif isinstance(event, events.Paste) and not event.is_forwarded and self.reviewing.context is not Context.EDIT:
-            self.reviewing.pasted()
+            if not self.reviewing.key(event.key, event.character):
+                await self.editor.take(event)
             return
-        elif isinstance(event, events.Resize):
+        if isinstance(event, events.Paste) and not event.is_forwarded:
+            if self.reviewing.context is Context.EDIT:
+                await self.editor.take(event)
+            else:
+                self.reviewing.pasted()
+            return
+        if isinstance(event, events.Resize):
             self.painter.forget()
             self.call_after_refresh(self._resized)
         await super().on_event(event)

@@ -212,20 +212,20 @@ class _Intake:
                 return  # the key is destroyed: nobody can review it any more
         if stands is Standing.OPEN and entry.verdict is Verdict.RETRACTED:
             self._connection.execute(
-                """UPDATE clip SET owner = ?1, lease = coalesce(?2, lease, ?3),
-                       lease_until = max(?4, coalesce(lease_until, 0))
-                   WHERE id = ?5 AND (owner IS NULL OR owner = ?1 OR lease_until <= ?6)""",
-                (
-                    self._reviewer,
-                    entry.lease,
-                    entry.id,
-                    self._terms.now + self._terms.lease_seconds,
-                    clip,
-                    self._terms.now,
-                ),
+                """UPDATE clip SET owner = :reviewer, lease = coalesce(:lease, lease, :entry),
+                       lease_until = max(:until, coalesce(lease_until, 0))
+                   WHERE id = :clip AND (owner IS NULL OR owner = :reviewer OR lease_until <= :now)""",
+                {
+                    "reviewer": self._reviewer,
+                    "lease": entry.lease,
+                    "entry": entry.id,
+                    "until": self._terms.now + self._terms.lease_seconds,
+                    "clip": clip,
+                    "now": self._terms.now,
+                },
             )
         self._connection.execute(
-            """UPDATE clip SET state = CASE WHEN ?1 = 'open' AND owner IS NOT NULL THEN 'leased' ELSE ?1 END
-               WHERE id = ?2""",
-            (stands, clip),
+            """UPDATE clip SET state = CASE WHEN :stands = 'open' AND owner IS NOT NULL THEN 'leased' ELSE :stands END
+               WHERE id = :clip""",
+            {"stands": stands, "clip": clip},
         )

@@ -16,7 +16,7 @@ def open_store(url: str, *, lease_seconds: float = LEASE_SECONDS, critical_hold:
     """The store that `url` names; an SQLite store is made when it is not there.
 
     `sqlite:///PATH` is a folder on this machine, PATH being all that follows the third slash: relative as in
-    `sqlite:///work/store`, from the root as in `sqlite:////srv/store`, or with `~` for one's home.
+    `sqlite:///clips/store`, from the root as in `sqlite:////srv/store`, or with `~` for one's home.
 
     `lease_seconds` is how long a lease lasts unless renewed, `critical_hold` how many seconds after a critical mark the
     clip's audio key is destroyed. Raises `StoreError`.

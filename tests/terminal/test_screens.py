@@ -116,7 +116,9 @@ def doubt(console: Console, title: str) -> None:
     underlined = {
         "".join(cell.data for cell in run)
         for y in range(console.rows)
-        for marked, run in groupby((console.screen.buffer[y][x] for x in range(console.columns)), lambda c: c.underscore)
+        for marked, run in groupby(
+            (console.screen.buffer[y][x] for x in range(console.columns)), lambda c: c.underscore
+        )
         if marked
     }
     doubtful = {"‹and›", "‹at›", "‹to›", "‹prickly›", "‹in›", "‹his›"}

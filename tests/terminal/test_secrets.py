@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -260,43 +261,54 @@ def test_a_manifest_with_errors_prints_no_text(tmp_path: Path) -> None:
 
 
 def test_a_critical_mark_leaves_nothing_that_was_typed(home: Home) -> None:
-    """Decisions, drafts and torn tails of the clip go, here and in the store; with a withdrawal the machine's text goes."""
+    """Drafts, decisions, torn tails: here and in the store. Of the machine's text a withdrawal leaves nothing either."""
+    shutil.rmtree(home.folder / "filled")
     with home.console("review") as console:
         opened(console)
         console.press("e")
         console.wait("EDITING")
-        console.type(f"{TYPED}1 ")
+        console.type(f" {TYPED}1\x03")
+        assert console.wait_exit() == 0
+    (draft,) = home.lines()
+    assert draft["kind"] == "draft" and f"{TYPED}1" in draft["payload"]["text"]
+    # A line that was cut off while it was written.
+    (segment,) = home.journal().glob("[0-9]*.jsonl")
+    whole = segment.read_bytes()
+    segment.write_bytes(whole + whole[: whole.index(TYPED.encode()) + 30])
+
+    with home.console("review") as console:
+        opened(console)
+        (torn,) = home.journal().glob("*.torn")
+        assert TYPED in torn.read_text()
+        console.wait("YOUR TEXT")
+        console.type(f"e {TYPED}2")
         decide(console, "enter")
         console.wait("unsent 0")
+        assert home.holding(f"{TYPED}2", home.path / "store") and home.holding(f"{TYPED}2", home.journal())
         console.press("p")
         console.wait("DECIDED")
-        console.settle(0.4)
-        console.press("e")
-        console.wait("EDITING")
-        console.type(f"{TYPED}2 ")
-        console.settle()
-        console.press("ctrl+c")
-        assert console.wait_exit() == 0
-    kinds = [line["kind"] for line in home.lines()]
-    assert kinds == ["decision", "draft"]
-    clip = home.lines()[0]["clip"]
-    assert home.path / "store" / "store.db" in home.holding(f"{TYPED}1") and home.holding(f"{TYPED}2", home.journal())
-    # A tail that was cut off while the same clip's text was written.
-    (segment,) = home.journal().glob("[0-9]*.jsonl")
-    whole = segment.read_bytes().splitlines(keepends=True)[0]
-    with segment.open("ab") as file:
-        file.write(whole[: whole.index(TYPED.encode()) + 30])
-    with home.console("review") as console:
-        opened(console)
-        assert list(home.journal().glob("*.torn")) and home.holding(TYPED, home.journal())
-        console.press("p")
-        console.settle(0.4)
-        text = console.text()
-        # A decided clip comes back only by its draft.
-        reopened = f"{TYPED}2" in text
-        if not reopened:
-            leave(console)
-    if not reopened:
-        ran = home.run("withdraw", clip)
-        assert ran.returncode == 0, ran.stderr
-    assert not [path for path in home.holding(TYPED) if home.path in path.parents], "nowhere"
+        console.type(f"e {TYPED}3\x07")
+        console.wait("YOUR TEXT")
+        assert decide(console, "c") == 2
+        assert TYPED not in console.text()
+        console.press("backspace")
+        console.wait("Taken back")
+        assert f"one {HEARD}" in console.text() and TYPED not in console.text()
+        decide(console, "c")
+        decide(console, "s")
+        console.wait("unsent 0")
+        console.settle(0.5, 2.0)
+        assert not home.holding(TYPED), "while the screen is still open"
+        assert not home.holding(HEARD, home.journal().parent)
+        assert leave(console) == 0
+    assert not home.holding(TYPED)
+    verdicts = [line["verdict"] for line in home.decisions()]
+    assert verdicts == ["corrected", "critical", "retracted", "critical", "skipped"]
+    assert home.run("journal", "verify").returncode == 0
+
+    assert home.holding("one " + HEARD, home.path / "store")
+    assert home.run("withdraw", draft["clip"]).returncode == 0
+    assert not home.holding("one " + HEARD) and home.holding("two " + HEARD)
+    for command in (("export", "-", "--all-decisions"), ("export", "-", "--verdict", "critical"), ("journal", "show")):
+        ran = home.run(*command)
+        assert ran.returncode == 0 and TYPED not in ran.stdout and "one " + HEARD not in ran.stdout

@@ -49,6 +49,21 @@ class Editor(TextArea, inherit_bindings=False):
         """How many code points stand before the caret."""
         return self.cursor_location[1]
 
+    async def take(self, event: events.Key | events.Paste) -> None:
+        """Act on a key or a paste before anything else happens.
+
+        Sent through the field's own queue, as Textual does, letters that a slow line delivers together with the enter
+        behind them would come when the text is saved already, and a backspace after the letter that follows it.
+        """
+        with self._context():
+            if isinstance(event, events.Paste):
+                await self._on_paste(event)
+                return
+            await self._on_key(event)
+            if not event.is_printable:
+                for binding in self._bindings.key_to_bindings.get(event.key, ()):
+                    await self.run_action(binding.action)
+
     async def _on_paste(self, event: events.Paste) -> None:
         # What is pasted becomes one line: a line feed in a manifest's text would be a lie about what was said.
         from earmark.queue.text import clean
