@@ -61,6 +61,13 @@ class Reviewing:
         here = self.session.current
         if here is not None:
             here.keys += 1
+        letter = joined(key, character)
+        if letter and self.keymap.lookup(self.context, key, character) is None:
+            if self.context is Context.EDIT:
+                self.leave_edit()
+            elif self.panel != "summary":
+                self.close_panel()
+            return self.key(letter, letter)
         if self.context is Context.EDIT:
             return self._key_in_edit(key, character)
         if self.panel is not None and self._key_in_panel(key):
@@ -80,13 +87,6 @@ class Reviewing:
         return True
 
     def _key_in_edit(self, key: str, character: str | None) -> bool:
-        # Terminals join a quick escape and letter into alt+letter: it means leave, then the letter.
-        if key.startswith("alt+") and self.keymap.lookup(Context.EDIT, key, character) is None:
-            letter = key[4:].removeprefix("upper_")
-            letter = letter.upper() if key.startswith("alt+upper_") else letter
-            if len(letter) == 1:
-                self.leave_edit()
-                return self.key(letter, letter)
         action = self.keymap.lookup(Context.EDIT, key, character)
         if action is None:
             return False
@@ -389,3 +389,15 @@ class Reviewing:
         task = begin(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def joined(key: str, character: str | None) -> str | None:
+    """The letter of a quick escape and letter, which terminals join into alt+letter; None for any other key.
+
+    It means what the two mean one after the other: leave, then the letter.
+    """
+    *modifiers, base = key.split("+")
+    if set(modifiers) not in ({"alt"}, {"alt", "shift"}):
+        return None
+    letter = character or (base.upper() if "shift" in modifiers else base)
+    return letter if len(letter) == 1 and letter.isprintable() else None

@@ -10,7 +10,7 @@ from earmark.tui.sound.sinks.interface import Report, Sink, SinkFailed
 RETRY_AFTER = 30.0
 """Seconds after which, with no way out found, all are tried once more: a headset may have been plugged in."""
 
-REMEDY = "install alsa-utils or pulseaudio-utils, see `earmark doctor`"
+REMEDY = "`earmark doctor` says how to hear"
 
 
 class Outlet:
@@ -68,7 +68,9 @@ class Outlet:
             return self._sink
         self._gave_up = self._clock()
         if self._candidates:
-            self._say(None, f"No sound: {REMEDY} ({'; '.join(self._reasons)}).")
+            # One line for the screen; the doctor has the reason of each.
+            why = self._reasons[0] if len(self._reasons) == 1 else "no sound device plays here"
+            self._say(None, f"No sound: {why}. {REMEDY}.")
         else:
             self._say(None, "Sound is off.")
         return None
