@@ -52,6 +52,8 @@ def load(
     """
     from earmark.queue import intake
     from earmark.queue.audio import quiet_stderr
+    from earmark.queue.source import SourceError
+    from earmark.queue.text import clean_name
 
     settings = given.settings()
     store = None if dry_run else open_store_of(settings)
@@ -83,16 +85,19 @@ def load(
             if report is not None:
                 report(reject)
 
-        loaded = intake.load(
-            manifest,
-            store,
-            subject_field=subject_field,
-            dry_run=dry_run,
-            roots=roots or None,
-            longest=settings.longest_clip,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-            on_reject=refused,
-        )
+        try:
+            loaded = intake.load(
+                manifest,
+                store,
+                subject_field=subject_field,
+                dry_run=dry_run,
+                roots=roots or None,
+                longest=settings.longest_clip,
+                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+                on_reject=refused,
+            )
+        except SourceError as error:
+            raise click.ClickException(f"{clean_name(manifest)}: {error}") from None
     click.echo(
         f"{plural(loaded.added, 'clip')} {'would go in' if dry_run else 'added'}, "
         f"{loaded.known:,} already there, {loaded.rejected:,} refused."
