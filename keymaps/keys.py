@@ -87,6 +87,18 @@ def typed(key: str, character: str | None) -> str:
     return key
 
 
+def joined(key: str, character: str | None) -> str | None:
+    """The letter of a quick escape and letter, which terminals join into alt+letter; None for any other key.
+
+    It means what the two mean one after the other: leave, then the letter.
+    """
+    *modifiers, base = key.split("+")
+    if set(modifiers) not in ({"alt"}, {"alt", "shift"}):
+        return None
+    letter = character or (base.upper() if "shift" in modifiers else base)
+    return letter if len(letter) == 1 and letter.isprintable() else None
+
+
 def spell(written: str) -> str:
     """The spelling inside of a key as a keymap file writes it.
 

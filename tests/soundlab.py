@@ -72,7 +72,15 @@ class Pulse:
             f"load-module module-null-sink sink_name=spk rate={self.rate} format=s16le channels=1\n"
             f"load-module module-native-protocol-unix socket={self.socket} auth-anonymous=1\n"
         )
-        arguments = ["-n", "-F", str(script), "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--realtime=no"]
+        arguments = [
+            "-n",
+            "-F",
+            str(script),
+            "--daemonize=no",
+            "--use-pid-file=no",
+            "--exit-idle-time=-1",
+            "--realtime=no",
+        ]
         self.process = subprocess.Popen(
             ["pulseaudio", *arguments],
             env={**os.environ, "XDG_RUNTIME_DIR": str(self.folder), "HOME": str(self.folder)},

@@ -49,6 +49,9 @@ class Deciding:
         self._sitting = reviewing.sitting
         self._busy = False
         self.guard = Guard()
+        # Taking back goes at once, however new the clip on the screen is, but a key held down takes one decision back.
+        self._undo_guard = Guard()
+        self._undo_guard.painted(float("-inf"))
 
     def press(self, action: str) -> None:
         """A decision key was pressed: decide, unless the key is held down or the clip has only just opened."""
@@ -97,7 +100,19 @@ class Deciding:
         on.later(self._save(decision.verdict, self._sitting.save(decision)))
 
     def undo(self) -> None:
-        """Take the last decision back."""
+        """Take the last decision back, unless the key is held down."""
+        judged = self._undo_guard.judge("undo", time.monotonic())
+        if judged == "wait":
+            self._on.later(self._undo_unless_held())
+        elif judged == "go":
+            self._take_back()
+
+    async def _undo_unless_held(self) -> None:
+        await asyncio.sleep(REPEAT_GAP)
+        if self._undo_guard.confirmed():
+            self._take_back()
+
+    def _take_back(self) -> None:
         if self._busy:
             return
         decision = self._session.retract(self._sitting.stamp())

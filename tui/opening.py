@@ -12,14 +12,17 @@ import click
 
 from earmark.queue.batch import Batch, Sound
 from earmark.queue.decision import Verdict
-from earmark.queue.journal import Journal
+from earmark.queue.journal import Journal, JournalError
 from earmark.queue.journal.reading import decision_of
 from earmark.queue.session import Session
+from earmark.queue.store.interface import StoreError
+from earmark.queue.sync import send
 from earmark.tui.commands.common import app_version, journal_folder, open_store_of
 from earmark.tui.commands.outlet import unfiltered
 from earmark.tui.settings import Settings, user_keymap
 
 if TYPE_CHECKING:
+    from earmark.queue.store.interface import Store
     from earmark.tui.app import EarmarkApp
     from earmark.tui.sound.player import Player, PlayerEvent
 
@@ -57,6 +60,7 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
         journal = Journal.open(journal_folder(settings, store.id), settings.reviewer_name, app=app_version())
         session = Session(settings.reviewer_name, must_hear=settings.must_hear)
         batch = Batch(store, settings.reviewer_name, decode, size=settings.batch, lang=settings.lang, limit=limit)
+        set_aside = send_left_over(journal, store)
         drafts = journal.drafts()
         session.extend(batch.fill(first=list(drafts)), drafts=drafts)
         if recall:
@@ -83,7 +87,7 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
             partial(make_player, settings.sound),
             keymap,
             settings,
-            greeting=journal.recovered or greeting,
+            greeting=journal.recovered or set_aside or greeting,
             silent=silent,
         )
     except BaseException:
@@ -91,6 +95,17 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
             journal.close()
         store.close()
         raise
+
+
+def send_left_over(journal: Journal, store: Store) -> str:
+    """Send what a sitting that was killed, or had lost the store, could not: else its clips would be leased again, as
+    if nobody had decided them. Says in words what the store set aside; "" for nothing.
+    """
+    try:
+        count = len(send(journal, store).quarantined)
+    except (JournalError, StoreError):
+        return ""  # the sitting's own sync tries again, and says what is wrong
+    return f"The store set {count} of your lines aside; `earmark journal show --quarantine` says why." if count else ""
 
 
 def make_player(preference: str, report: Callable[[PlayerEvent], None]) -> Player:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.keymaps.actions import Action, Context
 from earmark.keymaps.keymap import Keymap
+from earmark.keymaps.keys import joined
 from earmark.queue.journal import JournalError
 from earmark.queue.session import Place
 from earmark.tui.deciding import DECISIONS, Deciding
@@ -389,15 +390,3 @@ class Reviewing:
         task = begin(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def joined(key: str, character: str | None) -> str | None:
-    """The letter of a quick escape and letter, which terminals join into alt+letter; None for any other key.
-
-    It means what the two mean one after the other: leave, then the letter.
-    """
-    *modifiers, base = key.split("+")
-    if set(modifiers) not in ({"alt"}, {"alt", "shift"}):
-        return None
-    letter = character or (base.upper() if "shift" in modifiers else base)
-    return letter if len(letter) == 1 and letter.isprintable() else None

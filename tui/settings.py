@@ -146,7 +146,15 @@ def read_settings(overrides: Mapping[str, Any] | None = None, environ: Mapping[s
 
 
 NOT_SETTINGS = frozenset(
-    {"EARMARK_CONFIG", "EARMARK_SHARED", "EARMARK_LONG", "EARMARK_PARTIAL", "EARMARK_SEED", "EARMARK_COMPLETE"}
+    {
+        "EARMARK_COMPLETE",
+        "EARMARK_CONFIG",
+        "EARMARK_GOLDENS",
+        "EARMARK_LONG",
+        "EARMARK_PARTIAL",
+        "EARMARK_SEED",
+        "EARMARK_SHARED",
+    }
 )
 """Names with our prefix that are not settings: the file itself, the shell completion's, and the tests'."""
 

@@ -1,6 +1,8 @@
 """A store on this machine: a folder (0700) with `store.db` (SQLite) and `audio/`, sealed under a key for each clip.
 
 Several programs may use it at once, and each may call from any of its threads: every thread has its own connection.
+
+What only pushing, loading and exporting need is imported there: the review screen's first paint waits for leases alone.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from earmark.queue.seal import NotSealed, unseal
-from earmark.queue.store import ingest, sqlite_erase, sqlite_intake, sqlite_lease, sqlite_results
+from earmark.queue.store import sqlite_erase, sqlite_lease
 from earmark.queue.store.interface import Counts, Head, Incoming, Leased, Pushed, Refused, Result, StoreError, Unknown
 from earmark.queue.store.objects import AudioObjects
 from earmark.queue.store.sqlite_database import Database
@@ -42,10 +44,14 @@ class SqliteStore:
     # What a reviewer may ask
 
     def head(self, device: str) -> Head:
+        from earmark.queue.store import ingest
+
         with self._database.read() as connection:
             return ingest.head(connection, device)
 
     def push(self, device: str, reviewer: str, lines: Sequence[bytes]) -> Pushed:
+        from earmark.queue.store import ingest
+
         terms = ingest.Terms(self._clock(), self._lease_seconds, self._critical_hold)
         with self._database.write() as connection:
             pushed, erased = ingest.push(connection, device, reviewer, lines, terms)
@@ -128,6 +134,8 @@ class SqliteStore:
     # What a supervisor may ask as well
 
     def add(self, clips: Iterable[Incoming]) -> Iterator[str]:
+        from earmark.queue.store import sqlite_intake
+
         return sqlite_intake.add(self._database, self._objects, clips)
 
     def withdraw(self, clips: Sequence[str]) -> int:
@@ -140,6 +148,8 @@ class SqliteStore:
         return fresh
 
     def withdraw_subject(self, subject: str) -> int:
+        from earmark.queue.store import sqlite_intake
+
         with self._database.write() as connection:
             now = self._clock()
             pseudonym = sqlite_intake.pseudonym(self._database.pseudonym_key, subject)
@@ -151,6 +161,8 @@ class SqliteStore:
     def results(
         self, verdicts: frozenset[str] | None = None, *, every_revision: bool = False, source: bool = False
     ) -> Iterator[Result]:
+        from earmark.queue.store import sqlite_results
+
         return sqlite_results.results(self._database, verdicts, every_revision=every_revision, source=source)
 
     def purge(self, now: float | None = None) -> int:

@@ -22,20 +22,25 @@ class Pressed:
     """What a program did after each of a row of keys: milliseconds until its answer had come, and bytes in all."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        self.console = console
         self.ms: list[float] = []
         self.bytes: list[float] = []
 
-    def press(self, key: str, shown: Callable[[str], bool]) -> None:
+    def press(self, key: str, shown: str | Callable[[str], bool]) -> None:
         """Press a key, wait until the screen shows what it does, and then until nothing more comes."""
-        console = self._console
-        before = len(console.raw)
+        before = len(self.console.raw)
         at = time.monotonic()
-        console.type(key)
-        console.wait(shown)
-        self.ms.append((console.arrivals[-1][0] - at) * 1000)
-        console.settle(0.12)
-        self.bytes.append(len(console.raw) - before)
+        self.console.type(key)
+        self.console.wait(shown)
+        self.ms.append((self.console.arrivals[-1][0] - at) * 1000)
+        self.console.settle(0.12)
+        self.bytes.append(len(self.console.raw) - before)
+
+
+def changed(console: Console) -> Callable[[str], bool]:
+    """Says of a later screen whether it has another text than now, or the caret elsewhere, as after a space."""
+    before, caret = console.text(), console.screen.cursor.x
+    return lambda text: text != before or console.screen.cursor.x != caret
 
 
 def rate(console: Console, seconds: float) -> float:
@@ -51,12 +56,8 @@ def letters(screen: Console, plain: Console, count: int) -> list[Row]:
     """Letters typed at the end of the text, one here, one there."""
     ours, theirs = Pressed(screen), Pressed(plain)
     for number in range(count):
-        letter = LETTERS[number % len(LETTERS)]
         for side in (ours, theirs):
-            # What is looked for is the whole screen, which a typed letter must change.
-            before = side._console.text()
-            caret = side._console.screen.cursor.x
-            side.press(letter, lambda text, b=before, c=caret, s=side: text != b or s._console.screen.cursor.x != c)
+            side.press(LETTERS[number % len(LETTERS)], changed(side.console))
     return rows("a letter in edit", ours, theirs, most_bytes=600)
 
 
@@ -64,9 +65,11 @@ def labels(screen: Console, plain: Console, count: int) -> list[Row]:
     """The speed goes up and down while nothing plays: a label on the clock line."""
     ours, theirs = Pressed(screen), Pressed(plain)
     for number in range(count):
-        key, speed = (".", "1.25×") if number % 2 == 0 else (",", "1×")
-        ours.press(key, lambda text, s=speed: f" {s} " in text)
-        theirs.press("x", lambda text, n=number: f"READY {n + 1}" in text)
+        if number % 2:
+            ours.press(",", " 1× ")
+        else:
+            ours.press(".", " 1.25× ")
+        theirs.press("x", f"READY {number + 1}")
     return rows("a label", ours, theirs, most_bytes=120)
 
 

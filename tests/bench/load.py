@@ -16,6 +16,7 @@ from measure import SPEECH, Row, both, runs, show, workplace
 
 LINES = 1_000_000
 CLIPS = 10_000
+NEMO = ("duration", "text", "pred_text", "lang")
 SHORTEST, LONGEST = 0.5, 5.0  # seconds of a part
 
 PARSE = """
@@ -77,7 +78,7 @@ def copied_clips(folder: Path) -> list[dict[str, Any]]:
     for clip in clips():
         source = Path(clip["audio_filepath"])
         shutil.copyfile(source, folder / "audio" / source.name)
-        fields = {name: clip[name] for name in ("duration", "text", "pred_text", "lang") if name in clip}
+        fields: dict[str, Any] = {name: clip[name] for name in NEMO if name in clip}
         found.append({"audio_filepath": f"audio/{source.name}", **fields})
     return found
 

@@ -27,7 +27,7 @@ sys.path.append(str(TESTS))
 
 class Row(NamedTuple):
     """One line of the table: a figure in `unit`, the same of the baseline, their ratio, and the most that the figure,
-    or the ratio, should be. None: there is none.
+    or the ratio, should be; None where there is none.
     """
 
     what: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import fcntl
 import os
 import pty
@@ -61,7 +62,10 @@ class TimedOut(AssertionError):
 
 
 class Console:
-    """A program in a pseudo-terminal of `columns` by `rows`. `raw` is every byte it wrote; `arrivals` when each piece came."""
+    """A program in a pseudo-terminal of `columns` by `rows`.
+
+    `raw` is every byte it wrote; `arrivals` tells when each piece came (monotonic seconds) and its length.
+    """
 
     def __init__(
         self, argv: Sequence[str], env: Mapping[str, str] | None = None, *, columns: int = 80, rows: int = 24
@@ -180,10 +184,8 @@ class Console:
 
     def kill(self) -> None:
         """kill -9, the whole session."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def hang_up(self) -> None:

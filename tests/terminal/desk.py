@@ -33,7 +33,7 @@ class Loaded(NamedTuple):
 
 
 class Desk:
-    """What one reviewer has on a machine. `folder` also serves as the user's home, so no settings of the machine's count."""
+    """What one reviewer has on a machine. `folder` is the user's home; no settings of the machine's count."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder

@@ -70,8 +70,8 @@ class Home:
 
     def console(self, *arguments: str, argv: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Console:
         """A command of Earmark (or `argv` in its place) in a terminal of 80 by 24."""
-        os.chdir(self.cwd)
-        return Console(list(argv) or earmark(*arguments), {**self.whole_env, **(env or {})})
+        command = ["env", "-C", str(self.cwd), *(argv or earmark(*arguments))]
+        return Console(command, {**self.whole_env, **(env or {})})
 
     def fill(self, texts: Iterable[str], *, name: str = "filled") -> None:
         """A clip for each text, each with a short sound of its own."""

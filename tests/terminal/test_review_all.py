@@ -1,4 +1,7 @@
-"""All the real clips through the real screen, with every verdict and every key; then journal, store and export line by line."""
+"""All the real clips through the real screen, with every verdict and every key.
+
+Then journal, store and export are compared line by line with what was done.
+"""
 
 from __future__ import annotations
 

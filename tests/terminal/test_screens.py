@@ -1,4 +1,6 @@
-"""What the screens look like, against `goldens/`. `EARMARK_GOLDENS=write` writes them anew: look at each before keeping it.
+"""What the screens look like, against `goldens/`.
+
+`EARMARK_GOLDENS=write` writes them anew: look at each before keeping it.
 
 A golden of a size holds the characters; every theme must show the same ones, for what is told by colour is told by a
 sign or a word too. A golden of a theme holds the styles at 80×24.
@@ -34,7 +36,7 @@ def walk(desk: Desk, theme: str, columns: int, rows: int) -> Iterator[tuple[str,
 
         def at_rest(*wanted: str, gone: str | None = None) -> Console:
             console.wait(lambda text: all(each in text for each in wanted) and not (gone and gone in text))
-            console.settle(0.3)
+            console.settle(0.15)
             return console
 
         ready(console, clip)

@@ -261,7 +261,7 @@ def test_a_manifest_with_errors_prints_no_text(tmp_path: Path) -> None:
 
 
 def test_a_critical_mark_leaves_nothing_that_was_typed(home: Home) -> None:
-    """Drafts, decisions, torn tails: here and in the store. Of the machine's text a withdrawal leaves nothing either."""
+    """Drafts, decisions, torn tails: here and in the store. A withdrawal takes the machine's text as well."""
     shutil.rmtree(home.folder / "filled")
     with home.console("review") as console:
         opened(console)
@@ -291,6 +291,7 @@ def test_a_critical_mark_leaves_nothing_that_was_typed(home: Home) -> None:
         console.wait("YOUR TEXT")
         assert decide(console, "c") == 2
         assert TYPED not in console.text()
+        console.wait(lambda _: not home.holding(TYPED, home.journal()))
         console.press("backspace")
         console.wait("Taken back")
         assert f"one {HEARD}" in console.text() and TYPED not in console.text()

@@ -33,7 +33,7 @@ def stretch(samples: Samples, rate: int, speed: float) -> Samples:
     stretcher = Stretch(_SEED)
     stretcher.configure(1, 4 * hop, hop)
     stretcher.setTimeFactor(speed)
-    # The stretcher looks ahead by its latency and fails on less input than that; silence after the end is harmless.
+    # The stretcher swallows half of an input that is as short as its blocks; silence after the end is harmless.
     missing = max(0, 16 * hop - samples.size)
     sound = np.pad(samples, (0, missing)).astype(np.float32) / 32768
     stretched = np.asarray(stretcher.process(sound[np.newaxis, :]))[0]

@@ -84,11 +84,7 @@ def test_without_a_device_the_screen_stays_clean_and_the_player_names_a_remedy()
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stderr == ""
     assert said.stdout.count("\n") == 1
-    assert said.stdout.startswith("None None No sound: install")
-    assert "earmark doctor" in said.stdout
-    assert "simpleaudio finds no sound device" in said.stdout
-    assert "miniaudio finds no sound device" in said.stdout
-    assert "aplay finds no sound device" in said.stdout
+    assert said.stdout == "None None No sound: no sound device plays here. `earmark doctor` says how to hear.\n"
 
 
 @pytest.mark.parametrize("name", SINKS)
@@ -161,9 +157,10 @@ def test_hundreds_of_plays_leave_nothing_behind(name: str, cycles: int) -> None:
         sink.stop()
         assert len(children(mine) - before) < 20
     sink.close()
-    until(lambda: children(mine) == before)
-    until(lambda: threading.active_count() == threads)
-    assert len(os.listdir("/proc/self/fd")) == files
+    # Not "the same": what the test before left to be buried may be gone by now.
+    until(lambda: not children(mine) - before)
+    until(lambda: threading.active_count() <= threads)
+    assert len(os.listdir("/proc/self/fd")) <= files
 
 
 @pytest.mark.parametrize("name", SINKS)

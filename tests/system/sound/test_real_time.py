@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +81,19 @@ def prepared(samples: Any) -> Any:
     return np.frombuffer(prepare(samples, RATE).pcm, "<i2")
 
 
-def place(run: Any, clip: Any) -> tuple[float, float]:
-    """Second of `clip` at which `run` begins, and how like the clip it is there: 1 is the same."""
-    a, b = run.astype(float), clip.astype(float)
-    size = 1 << (a.size + b.size).bit_length()
-    product = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)
-    start = int(product[: b.size].argmax())
-    piece = b[start : start + a.size]
-    alike = product[start] / (np.linalg.norm(piece) * np.linalg.norm(a[: piece.size]))
-    return start / RATE, float(alike)
+BLOCK = RATE // 50
+
+
+def seconds(run: Any, clip: Any) -> list[float]:
+    """The seconds of `clip` from which the blocks of `run` come, 20 ms each, sample for sample.
+
+    A busy machine may let the server or the recorder drop a block or two: most of them must be found.
+    """
+    whole = clip.astype("<i2").tobytes()
+    blocks = [run[start : start + BLOCK].tobytes() for start in range(0, run.size - BLOCK, BLOCK)]
+    found = [at / 2 / RATE for at in (whole.find(block) for block in blocks) if at >= 0]
+    assert len(found) > 0.8 * len(blocks)
+    return found
 
 
 def test_pause_go_on_seek_speed_and_stop(listener: Listener, clip: Any) -> None:
@@ -117,10 +122,10 @@ def test_pause_go_on_seek_speed_and_stop(listener: Listener, clip: Any) -> None:
 
     first, second, third = listener.runs()
     for run, begins, lasts in [(first, 0.0, paused), (second, paused, again - paused), (third, sought, 0.6)]:
-        start, alike = place(run, whole)
-        assert alike > 0.99
-        assert start == pytest.approx(begins, abs=0.02)
-        assert run.size / RATE == pytest.approx(lasts, abs=0.15)
+        heard = seconds(run, whole)
+        assert heard == sorted(heard)
+        assert heard[0] == pytest.approx(begins, abs=0.05)
+        assert heard[-1] == pytest.approx(begins + lasts, abs=0.15)
 
 
 @pytest.mark.parametrize("listener", SINKS[:1], indirect=True)
@@ -133,10 +138,11 @@ def test_a_faster_clip_is_heard_whole_and_stretched(listener: Listener, clip: An
     listener.silence()
     (run,) = listener.runs()
     expected = stretch(prepared(clip[: 3 * RATE]), RATE, 1.5)
-    start, alike = place(run, expected)
-    assert alike > 0.99
-    assert start < 0.02
-    assert run.size / RATE == pytest.approx(2.0, abs=0.02)
+    heard = seconds(run, expected)
+    assert heard == sorted(heard)
+    assert heard[0] < 0.05
+    assert heard[-1] > 1.95
+    assert run.size / RATE == pytest.approx(2.0, abs=0.05)
 
 
 @pytest.mark.parametrize("listener", SINKS[:1], indirect=True)
@@ -149,16 +155,9 @@ def test_a_loop_goes_round(listener: Listener, clip: Any) -> None:
     listener.until(lambda: player.loops == 2 and 0.2 < player.position < 0.7)
     player.pause()
     listener.silence()
-    # The seams between the rounds are a few milliseconds of silence that differ: look for what lies between.
-    middle = slice(RATE // 5, RATE * 4 // 5)
-    assert places(prepared(word)[middle], np.concatenate(listener.runs())) == 2
+    heard = seconds(np.concatenate(listener.runs()), prepared(word))
+    assert sum(later < earlier for earlier, later in pairwise(heard)) == 2
     assert (player.starts, player.heard) == (1, 1.0)
-
-
-def places(part: Any, whole: Any) -> int:
-    """How often `part` occurs in `whole`, sample for sample."""
-    first = np.flatnonzero(whole[: -part.size] == part[0])
-    return sum(np.array_equal(whole[start : start + part.size], part) for start in first)
 
 
 @pytest.mark.parametrize("name", SINKS)

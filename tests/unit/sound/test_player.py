@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from earmark.tui.sound.outlet import RETRY_AFTER
 from earmark.tui.sound.player import PATIENCE, Began, Finished, Player, SinkChanged
 from earmark.tui.sound.sinks.interface import Ended, Failed, Report, SinkFailed, Started
+from earmark.tui.sound.track import Track
 
 RATE = 8000
 LENGTH = 10.0
@@ -199,12 +201,35 @@ def test_a_request_taken_back_before_it_began_never_sounds(bench: Bench) -> None
     assert not bench.of(Began)
 
 
+def test_a_request_taken_back_while_it_is_made_ready_never_reaches_the_sink(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = Track.cut
+    taken_back = threading.Event()
+
+    def meanwhile(track: Track, start: float, end: float, speed: float) -> Any:
+        if not taken_back.is_set():
+            bench.player.stop()
+            taken_back.set()
+        return cut(track, start, end, speed)
+
+    monkeypatch.setattr(Track, "cut", meanwhile)
+    bench.player.play()
+    assert taken_back.wait(10)
+    bench.settle()
+    assert not bench.sink.requests
+
+
 def test_a_late_end_of_an_older_request_is_no_end_of_the_newer(bench: Bench) -> None:
     bench.player.play()
     old, _ = bench.asked(1)
     bench.begin()
     bench.player.seek(2)
     bench.asked(2)
+    bench.sink.report(Started(old, bench.clock.now))
+    bench.settle()
+    bench.clock.now += 1
+    assert bench.player.position == close(2)
     bench.begin()
     bench.sink.report(Ended(old))
     bench.sink.report(Failed(old, "late"))

@@ -45,6 +45,13 @@ def test_the_length_is_exact(speed: float, count: int) -> None:
 
 
 @pytest.mark.parametrize("speed", CHANGED)
+def test_a_very_short_sound_is_not_swallowed(speed: float) -> None:
+    clip = (9000 * np.sin(np.arange(300) * 0.3)).astype(np.int16)
+    fast = stretch(clip, 16000, speed).astype(float)
+    assert np.sqrt(np.mean(fast**2)) > 0.6 * 9000 / np.sqrt(2)
+
+
+@pytest.mark.parametrize("speed", CHANGED)
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
 def test_a_click_lands_where_it_belongs(speed: float, rate: int) -> None:
     clip = np.zeros(4 * rate, np.int16)

@@ -1,0 +1,58 @@
+"""A customer takes a recording back while it is on a reviewer's screen."""
+
+from __future__ import annotations
+
+import time
+
+from terminal.desk import Desk, decide, leave, number, ready, shows, squeezed, wait_for
+
+CORRECTED = "plugh corrected"
+TYPED = "xyzzy half typed"
+
+
+def test_a_withdrawn_clip_leaves_the_screen_the_journal_and_every_file(desk: Desk) -> None:
+    desk.settings["EARMARK_SYNC_SECONDS"] = "1"
+    decided, shown, following = desk.clips()[:3]
+    with desk.review() as console:
+        ready(console, decided)
+        console.press("e")
+        console.wait("EDITING")
+        console.type(f" {CORRECTED}")
+        console.wait(CORRECTED)
+        decide(console, "enter")
+        wait_for(console, shown)
+        console.wait(lambda _: number(console, "unsent") == 0)
+        console.press("e")
+        console.wait("EDITING")
+        console.type(f" {TYPED}")
+        console.wait(TYPED)
+
+        told = desk.run("withdraw", decided.id, shown.id)
+        assert told.stdout == "2 clips withdrawn.\n"
+        assert "review screen is open" in told.stderr
+
+        console.wait("The customer took this recording back", 15)
+        wait_for(console, following)
+        for text in (TYPED, CORRECTED, shown.text[:20], decided.text[:20]):
+            assert squeezed(text) not in squeezed(console.text())
+        end = time.monotonic() + 15
+        while any(desk.files_with(text) for text in (decided.text, shown.text, CORRECTED, TYPED)):
+            assert time.monotonic() < end, [desk.files_with(text) for text in (CORRECTED, TYPED, decided.text)]
+            console.settle(0.2, 0.3)
+        # What came before is gone from the sitting too, and the next clip can be decided.
+        console.press("p")
+        console.wait("This is the first clip of the sitting.")
+        assert shows(console, following)
+        decide(console, "enter")
+        leave(console)
+    lines = desk.journal()
+    assert [(line["kind"], line["clip"]) for line in lines] == [
+        ("decision", decided.id),
+        ("erasure", decided.id),
+        ("decision", following.id),
+    ]
+    assert lines[0]["payload"] is None
+    for text in (decided.text, shown.text, CORRECTED, TYPED):
+        assert desk.files_with(text) == []
+    assert [result.clip for result in desk.results()] == [following.id]
+    desk.run("withdraw", shown.id)
