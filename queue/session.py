@@ -6,7 +6,7 @@ nothing has moved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -60,6 +60,11 @@ class Place(msgspec.Struct):
     @property
     def clip(self) -> Clip:
         return self.leased.clip
+
+    def offer(self, draft: str | None) -> None:
+        """Take up a text that was left unfinished, the caret behind it."""
+        if draft is not None:
+            self.kept, self.caret = draft, len(draft)
 
     def seal(self) -> None:
         """The critical mark can no longer be taken back: nothing of the clip stays in memory."""
@@ -118,9 +123,12 @@ class Session:
 
     # -- clips come and go -------------------------------------------------------------------------------------------
 
-    def extend(self, leased: Iterable[Leased], *, drafts: dict[str, str] | None = None) -> int:
-        """Put clips behind those at hand; one that is here already only has its lease refreshed. Says how many are
-        new.
+    def extend(
+        self, leased: Iterable[Leased], *, drafts: Mapping[str, str] = {}, revisions: Mapping[str, int] = {}
+    ) -> int:
+        """Put clips behind those at hand; one that is here already only has its lease refreshed. Says how many are new.
+
+        `drafts` are texts left unfinished, `revisions` how many decisions this reviewer has made on a clip before.
         """
         new = 0
         for item in leased:
@@ -128,20 +136,22 @@ class Session:
             if known is not None:
                 self.places[known].leased = item
                 continue
-            place = Place(item)
-            if drafts and item.clip.id in drafts:
-                place.kept = drafts[item.clip.id]
-                place.caret = len(place.kept)
+            place = Place(item, revision=revisions.get(item.clip.id, 0))
+            place.offer(drafts.get(item.clip.id))
             self._by_clip[item.clip.id] = len(self.places)
             self.places.append(place)
             new += 1
         return new
 
-    def recall(self, leased: Leased, latest: Decision) -> None:
-        """Put a clip decided in an earlier sitting before those that wait, with what was decided on it."""
+    def recall(self, leased: Leased, latest: Decision, draft: str | None = None) -> None:
+        """Put a clip decided in an earlier sitting before those that wait, with what was decided on it and, where its
+        revision was left unfinished, the text of that.
+        """
         if leased.clip.id in self._by_clip:
             return
-        self.places.insert(0, Place(leased, latest=latest, revision=latest.revision))
+        place = Place(leased, latest=latest, revision=latest.revision)
+        place.offer(draft)
+        self.places.insert(0, place)
         self._by_clip = {place.clip.id: i for i, place in enumerate(self.places)}
 
     def withdraw(self, clips: Iterable[str]) -> bool:
@@ -173,8 +183,9 @@ class Session:
         return [place for place in self.places if not place.decided]
 
     def advance(self, now: float) -> Place | None:
-        """Go to the first clip without a decision."""
-        index = next((i for i, place in enumerate(self.places) if not place.decided), None)
+        """Go to the first clip without a decision, or with a text that was left unfinished."""
+        waiting = (i for i, place in enumerate(self.places) if not place.decided or place.kept is not None)
+        index = next(waiting, None)
         return self._go(index, now)
 
     def previous(self, now: float) -> Place | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from earmark.tui.commands.outlet import unfiltered
 from earmark.tui.settings import Settings, user_keymap
 
 if TYPE_CHECKING:
-    from earmark.queue.store.interface import Store
+    from earmark.queue.store.interface import Leased, Store
     from earmark.tui.app import EarmarkApp
     from earmark.tui.sound.player import Player, PlayerEvent
 
@@ -62,9 +62,9 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
         batch = Batch(store, settings.reviewer_name, decode, size=settings.batch, lang=settings.lang, limit=limit)
         set_aside = send_left_over(journal, store)
         drafts = journal.drafts()
-        session.extend(batch.fill(first=list(drafts)), drafts=drafts)
-        if recall:
-            recall_decided(session, journal, batch)
+        leased = batch.fill(first=list(drafts))
+        session.extend(leased, drafts=drafts, revisions=revisions(journal, leased))
+        recall_decided(session, journal, batch, journal.clips() if recall else drafts.keys(), drafts)
         if not session.places and not store.counts(settings.reviewer_name).clips:
             raise click.ClickException(
                 f"{settings.store_url} is empty: put clips in with `earmark load MANIFEST`, or try `earmark demo`."
@@ -124,14 +124,21 @@ def decode(flac: bytes) -> Sound:
     return Sound(samples, rate)
 
 
-def recall_decided(session: Session, journal: Journal, batch: Batch) -> None:
-    """Put the clips decided in earlier sittings before those that wait, with what was decided; critical ones stay
-    away.
+def revisions(journal: Journal, leased: Iterable[Leased]) -> dict[str, int]:
+    """How many decisions the reviewer has made before on clips that come up again, after a retraction say."""
+    return {clip: entry.revision for clip, entry in journal.latest(item.clip.id for item in leased).items()}
+
+
+def recall_decided(
+    session: Session, journal: Journal, batch: Batch, clips: Iterable[str], drafts: Mapping[str, str]
+) -> None:
+    """Put clips decided in earlier sittings before those that wait, with what was decided and what was left unfinished;
+    critical ones stay away.
     """
     latest = {
         clip: entry
-        for clip, entry in journal.latest().items()
+        for clip, entry in journal.latest(clips).items()
         if entry.verdict not in (Verdict.CRITICAL, Verdict.RETRACTED)
     }
-    for leased in batch.recall(list(latest)):
-        session.recall(leased, decision_of(latest[leased.clip.id]))
+    for leased in batch.recall(list(latest)) if latest else ():
+        session.recall(leased, decision_of(latest[leased.clip.id]), drafts.get(leased.clip.id))

@@ -157,7 +157,8 @@ class Sitting:
         """Lease more clips when few are left; says how many came. Raises `StoreError`."""
         waiting = len(self.session.waiting())
         leased = await self._on(self._fetch, partial(self.batch.fill, waiting, self.sync.unsent))
-        return self.session.extend(leased)
+        before = await self._on(self._disk, partial(self.journal.latest, [item.clip.id for item in leased]))
+        return self.session.extend(leased, revisions={clip: entry.revision for clip, entry in before.items()})
 
     async def _quietly(self, work: Callable[[], object]) -> None:
         try:

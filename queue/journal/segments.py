@@ -79,19 +79,18 @@ class Segment:
 
 
 class Index:
-    """Which clips the lines speak of, and of each with unfinished text the number of its draft.
-
-    Every line on a clip spends the draft before it.
+    """Which clips the lines speak of, with the number of each one's last decision (0 for none), and of each with
+    unfinished text the number of its draft. Every line on a clip spends the draft before it.
     """
 
     def __init__(self) -> None:
-        self.clips: set[str] = set()
+        self.clips: dict[str, int] = {}
         self.unfinished: dict[str, int] = {}
 
-    def note(self, clip: str, seq: int, *, draft: bool) -> None:
-        self.clips.add(clip)
+    def note(self, clip: str, seq: int, kind: Kind) -> None:
+        self.clips[clip] = seq if kind is Kind.DECISION else self.clips.get(clip, 0)
         self.unfinished.pop(clip, None)
-        if draft:
+        if kind is Kind.DRAFT:
             self.unfinished[clip] = seq
 
 
@@ -107,7 +106,7 @@ class Loaded:
 
     def take(self, segment: Segment, length: int, line: Glance) -> None:
         segment.add(length)
-        self.index.note(line.clip, line.seq, draft=line.kind is Kind.DRAFT)
+        self.index.note(line.clip, line.seq, line.kind)
         self.head = Head(line.seq, line.chain)
         self.last = line
 

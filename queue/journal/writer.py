@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,13 +24,14 @@ from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import erasing, fork
 from earmark.queue.journal.erasing import Remains, SetAside
 from earmark.queue.journal.errors import EntryRefused, JournalError, NotSaved, reason_of
-from earmark.queue.journal.line import Entry, Erasure, Reason, Unfit, chain_in, decode, encode, erased
+from earmark.queue.journal.line import Entry, Erasure, Kind, Reason, Unfit, chain_in, decode, encode, erased
 from earmark.queue.journal.lock import take_lock
 from earmark.queue.journal.segments import Index, Segment, drafts_of, entries_in, latest_of, load, segment_path
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, Quarantined
 
 _DRAFT = b'{"v":1,"kind":"draft",'
+KINDS = {Decision: Kind.DECISION, Draft: Kind.DRAFT, Erasure: Kind.ERASURE}
 
 
 @contextmanager
@@ -205,7 +206,7 @@ class Journal:
             self._cut_back()
             self._stop("the writing was interrupted")
             raise
-        self._index.note(entry.clip, seq, draft=isinstance(entry, Draft))
+        self._index.note(entry.clip, seq, KINDS[type(entry)])
         return head
 
     def _rotate_if_due(self, length: int) -> None:
@@ -342,9 +343,14 @@ class Journal:
                 data = segment.read()
             yield from entries_in(segment.path.name, data)
 
-    def latest(self) -> dict[str, Entry]:
-        """The last decision on each clip."""
-        return latest_of(self.entries())
+    def latest(self, clips: Iterable[str] | None = None) -> dict[str, Entry]:
+        """The last decision on each clip, or on those of `clips` that have one."""
+        if clips is None:
+            return latest_of(self.entries())
+        numbers = [seq for clip in clips if (seq := self._index.clips.get(clip))]
+        with self._turn, _reading():
+            lines = [self._line(seq) for seq in numbers]
+        return latest_of(decode(line) for line in lines if line is not None)
 
     def drafts(self) -> dict[str, str]:
         """The text left unfinished on each clip. A later decision spends it, and so does an empty draft."""

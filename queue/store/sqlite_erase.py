@@ -56,6 +56,7 @@ def destroy(connection: sqlite3.Connection, clips: Iterable[str]) -> None:
 def erase_payloads(connection: sqlite3.Connection, clip: str, device: str | None = None) -> int:
     """Erase all payloads of a clip, or those that came from `device`; says how many."""
     return connection.execute(
-        "UPDATE line SET payload = NULL WHERE clip = :clip AND payload IS NOT NULL AND (:device IS NULL OR device = :device)",
+        """UPDATE line SET payload = NULL
+           WHERE clip = :clip AND payload IS NOT NULL AND (:device IS NULL OR device = :device)""",
         {"clip": clip, "device": device},
     ).rowcount

@@ -148,10 +148,18 @@ def counts(connection: sqlite3.Connection, reviewer: str, now: float) -> Counts:
     )
 
 
+def hypothesis_in(column: str | None) -> Hypothesis:
+    """The hypothesis as the store keeps it; none where it was erased or is damaged: the sound can be reviewed still."""
+    try:
+        return _hypothesis.decode(column or "{}")
+    except (msgspec.DecodeError, UnicodeError):
+        return Hypothesis("")
+
+
 def _leased(row: tuple[Any, ...], lease: str, expires: float) -> Leased:
     clip, lang, duration, rate, hypothesis, peaks, held = row
     return Leased(
         lease=held or lease,
-        clip=Clip(clip, duration, rate, _hypothesis.decode(hypothesis), lang, peaks),
+        clip=Clip(clip, duration, rate, hypothesis_in(hypothesis), lang, peaks or b""),
         expires=expires,
     )

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from earmark.queue.clip import Hypothesis
 from earmark.queue.decision import HAS_TEXT, Verdict
 from earmark.queue.journal.line import Payload
 from earmark.queue.store.interface import Result
 from earmark.queue.store.sqlite_database import Database
+from earmark.queue.store.sqlite_lease import hypothesis_in
 
 _PAGE = 500
 
@@ -47,7 +47,6 @@ class _Told(msgspec.Struct, frozen=True):
 
 _told = msgspec.json.Decoder(_Told)
 _payload = msgspec.json.Decoder(Payload)
-_hypothesis = msgspec.json.Decoder(Hypothesis)
 
 
 def results(
@@ -88,7 +87,7 @@ def _result(row: tuple[Any, ...], with_source: bool) -> Result:
         at=told.at,
         text=None if given is None else given.text,
         note=None if given is None else given.note,
-        machine=None if state == "critical" or hypothesis is None else _hypothesis.decode(hypothesis).text,
+        machine=None if state == "critical" or hypothesis is None else hypothesis_in(hypothesis).text,
         lang=lang,
         duration=duration,
         heard=told.heard,

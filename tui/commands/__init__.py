@@ -92,8 +92,18 @@ def main() -> None:
     # Textual reads these at import; some would write what is on the screen to a log, a file or another program.
     for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
         del os.environ[name]
+    _keep_no_core()
     filter_output()
     sys.exit(_run())
+
+
+def _keep_no_core() -> None:
+    # A core file would hold the sound and the text that were at hand.
+    try:
+        import resource
+    except ImportError:  # Windows writes none
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _run() -> int:

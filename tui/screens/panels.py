@@ -35,7 +35,7 @@ def hint_line(keymap: Keymap, context: Context, panel: str | None, width: int) -
         pairs = [(shown(keymap, action), ACTIONS[action].label) for action in ids if keymap.keys_for(action)]
     # The last pair, the help, stays whatever the width; of the others the first ones that fit beside it.
     room = width - _cells(*pairs[-1])
-    fitting = [*accumulate((_cells(*pair) + 2 for pair in pairs[:-1]))]
+    fitting = [*accumulate(_cells(*pair) + 2 for pair in pairs[:-1])]
     kept = [pair for pair, used in zip(pairs[:-1], fitting, strict=True) if used <= room] + pairs[-1:]
     return [
         piece

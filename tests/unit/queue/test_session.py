@@ -166,6 +166,24 @@ def test_recalled_clips_stand_before_those_that_wait() -> None:
     assert give(session, Verdict.SKIPPED).revision == 5
 
 
+def test_revisions_go_on_where_an_earlier_sitting_left_them() -> None:
+    session = Session("r")
+    session.extend([leased("a")], revisions={"a": 2})
+    session.advance(0.0)
+    assert give(session, Verdict.SKIPPED).revision == 3
+
+
+def test_an_unfinished_revision_of_a_decided_clip_is_offered_first() -> None:
+    session = Session("r")
+    session.extend([leased("new")])
+    latest = Decision(id="1", at="", reviewer="r", clip="old", verdict=Verdict.CORRECTED, revision=1, text="t")
+    session.recall(leased("old"), latest, "half a rev")
+    place = session.advance(0.0)
+    assert place is not None and (place.clip.id, place.shown) == ("old", "half a rev")
+    give(session, Verdict.CORRECTED, text="half a revision")
+    assert here(session) == "new"
+
+
 def test_the_pace_is_that_of_the_last_decisions() -> None:
     session = sitting(*(str(i) for i in range(30)))
     for i in range(25):

@@ -483,9 +483,7 @@ def test_with_no_way_out_it_says_so_in_one_line_and_tries_again_later() -> None:
     bench.until(lambda: not bench.player.playing)
     (said,) = bench.of(SinkChanged)
     assert said.name is None
-    assert "earmark doctor" in said.reason
-    assert "one is broken; two is broken" in said.reason
-    assert "\n" not in said.reason
+    assert said.reason == "No sound: no sound device plays here. `earmark doctor` says how to hear."
     bench.broken.clear()
     bench.player.play()
     bench.until(lambda: not bench.player.playing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 
 import pytest
@@ -253,3 +254,14 @@ def test_what_cannot_be_had_again(store, fill, device):
     ben.push(store)
     store.release("ben", [revised])
     assert store.reopen("anna", clips) == []
+
+
+def test_a_damaged_hypothesis_hinders_nobody(store, fill, folder):
+    fill(3)
+    with sqlite3.connect(folder / "store.db") as connection:
+        connection.execute("UPDATE clip SET hypothesis = '{nonsense' WHERE arrival = 2")
+    connection.close()
+    leased = store.lease("anna", 3)
+    assert len(leased) == 3
+    assert leased[1].clip.hypothesis.text == ""
+    assert leased[0].clip.hypothesis.text != ""
