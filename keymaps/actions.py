@@ -57,7 +57,7 @@ ACTIONS = MappingProxyType(
                 ("critical", "critical", "mark as critical: the text is dropped, the clip is taken away"),
                 ("unintelligible", "unclear", "mark as unintelligible"),
                 ("skip", "skip", "skip this clip"),
-                ("escalate", "disturbing", "mark as disturbing; the next clip waits for a key before it plays"),
+                ("escalate", "disturbing", "mark as disturbing; the next clip waits for a key"),
                 ("undo", "undo", "take the last decision back"),
                 ("previous", "previous", "go to the previous clip"),
                 ("history", "history", "show what was decided in this sitting"),

@@ -289,7 +289,9 @@ class Session:
 
     def commit(self, decision: Decision, now: float) -> Place | None:
         """The decision is durable: move. Says which place is on the screen now; a retraction leads back to its clip."""
-        index = self._by_clip[decision.clip]
+        index = self._by_clip.get(decision.clip)
+        if index is None:
+            return self.advance(now)  # withdrawn while the line was on its way to the disk
         place = self.places[index]
         if decision.verdict is Verdict.RETRACTED:
             self._undo.pop()

@@ -215,13 +215,13 @@ class Hearing:
         waiting = self._waiting
         if not waiting and self.held:
             waiting = "waits for a key"
-        if not waiting and self.trouble is not None:
-            waiting = "no sound"
-        if here is None:
-            waiting = "at rest"
+        silent = self.trouble is not None
+        share = self.heard().share
         self.screen.show_clock(
-            Playing(player.position, duration, player.speed, player.playing, player.loop, self.heard().share, waiting),
-            self._must_hear if self.trouble is None else 0.0,
+            Playing(player.position, duration, player.speed, player.playing, player.loop, share, waiting, silent)
+            if here is not None
+            else None,
+            0.0 if silent else self._must_hear,
         )
         self._paint_head()
 

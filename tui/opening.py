@@ -17,9 +17,10 @@ from earmark.queue.journal.reading import decision_of
 from earmark.queue.session import Session
 from earmark.queue.store.interface import StoreError
 from earmark.queue.sync import send
-from earmark.tui.commands.common import app_version, journal_folder, open_store_of
+from earmark.tui.commands.common import journal_folder, open_store_of
 from earmark.tui.commands.outlet import unfiltered
 from earmark.tui.settings import Settings, user_keymap
+from earmark.tui.version import VERSION
 
 if TYPE_CHECKING:
     from earmark.queue.store.interface import Leased, Store
@@ -57,7 +58,7 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
     store = open_store_of(settings)
     journal = None
     try:
-        journal = Journal.open(journal_folder(settings, store.id), settings.reviewer_name, app=app_version())
+        journal = Journal.open(journal_folder(settings, store.id), settings.reviewer_name, app=VERSION)
         session = Session(settings.reviewer_name, must_hear=settings.must_hear)
         batch = Batch(store, settings.reviewer_name, decode, size=settings.batch, lang=settings.lang, limit=limit)
         set_aside = send_left_over(journal, store)

@@ -22,7 +22,7 @@ CONTROL = re.compile(
 """What must never reach the terminal from data: C0, DEL, C1, bidi controls, lone surrogates, invisible tags."""
 
 SIMPLE = re.compile(
-    "[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u25ff\u2801-\u28ff]*"
+    "[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u25ff\u266a\u2713\u2801-\u28ff]*"
 )
 """Characters that take one cell each and never join with a neighbour: rows of them are compared cell by cell, others
 whole.

@@ -171,9 +171,7 @@ class Reviewing:
         """Put the first clip on the screen, silent yet: the player is made after the first paint."""
         place = self.session.advance(time.monotonic())
         self._show(place)
-        self.screen.show_clock(
-            Playing(duration=place.clip.duration if place is not None else 0.0, waiting="opening"), 0.0
-        )
+        self.screen.show_clock(Playing(duration=place.clip.duration, waiting="opening") if place else None, 0.0)
         self.paint_hints()
         if self._greeting and not self.screen.notice.content:
             self.app.say(self._greeting)

@@ -56,9 +56,9 @@ class Commands(click.Group):
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from earmark.tui.commands.common import app_version
+        from earmark.tui.version import VERSION
 
-        click.echo(f"earmark {app_version()}")
+        click.echo(f"earmark {VERSION}")
         context.exit()
 
 

@@ -30,13 +30,6 @@ class Invocation:
 invocation = click.make_pass_decorator(Invocation)
 
 
-def app_version() -> str:
-    """The installed version of Earmark."""
-    from importlib.metadata import version
-
-    return version("earmark")
-
-
 def open_store_of(settings: Settings) -> Store:
     """The store that the settings name."""
     from earmark.queue.store.open import open_store

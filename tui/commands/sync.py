@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from earmark.tui.commands.common import Invocation, app_version, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.version import VERSION
 
 
 @click.command()
@@ -25,7 +26,7 @@ def sync(given: Invocation) -> None:
     try:
         folder = journal_folder(settings, store.id)
         try:
-            journal = Journal.open(folder, settings.reviewer_name, app=app_version())
+            journal = Journal.open(folder, settings.reviewer_name, app=VERSION)
         except JournalBusy:
             click.echo("The review screen is open and syncs by itself; nothing to do.")
             return

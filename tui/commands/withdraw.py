@@ -7,7 +7,8 @@ from typing import TextIO
 
 import click
 
-from earmark.tui.commands.common import Invocation, app_version, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.version import VERSION
 
 
 @click.command()
@@ -63,7 +64,7 @@ def withdraw(given: Invocation, clips: tuple[str, ...], subjects: tuple[str, ...
         folder = journal_folder(settings, store.id)
         if Path(folder).is_dir():
             try:
-                with Journal.open(folder, settings.reviewer_name, app=app_version()) as journal:
+                with Journal.open(folder, settings.reviewer_name, app=VERSION) as journal:
                     erase_withdrawn(journal, store.withdrawn()[1])
                     send(journal, store)
             except JournalBusy:

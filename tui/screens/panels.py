@@ -17,6 +17,7 @@ from earmark.tui.settings import Marks
 from earmark.tui.widgets.lines import Piece
 
 REVIEW_HINTS = ("play_pause", "accept", "edit", "critical", "unintelligible", "skip", "escalate", "undo", "help")
+SUMMARY_HINTS = ("history", "previous", "undo", "help", "quit")
 EDIT_HINTS = ("edit.save", "edit.leave", "edit.hear_again", "edit.play_pause", "anywhere.critical")
 
 
@@ -31,7 +32,8 @@ def hint_line(keymap: Keymap, context: Context, panel: str | None, width: int) -
     if panel in ("help", "history"):
         pairs = [("↑ ↓", "move"), *([("enter", "open")] if panel == "history" else []), ("esc", "close")]
     else:
-        ids = EDIT_HINTS if context is Context.EDIT else [f"review.{name}" for name in REVIEW_HINTS]
+        names = SUMMARY_HINTS if panel == "summary" else REVIEW_HINTS
+        ids = EDIT_HINTS if context is Context.EDIT else [f"review.{name}" for name in names]
         pairs = [(shown(keymap, action), ACTIONS[action].label) for action in ids if keymap.keys_for(action)]
     # The last pair, the help, stays whatever the width; of the others the first ones that fit beside it.
     room = width - _cells(*pairs[-1])

@@ -25,7 +25,7 @@ TALL = 28
 
 class Playing(msgspec.Struct, frozen=True):
     """The player's state as the clock line shows it. Times are seconds of the clip; `waiting` says why nothing sounds
-    yet.
+    yet, `silent` that nothing can.
     """
 
     position: float = 0.0
@@ -35,6 +35,7 @@ class Playing(msgspec.Struct, frozen=True):
     loop: bool = False
     heard: float = 0.0
     waiting: str = ""
+    silent: bool = False
 
 
 class ReviewScreen(Screen[None], inherit_bindings=False):
@@ -125,10 +126,15 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
             left = left[:2]
         self.status.show(spread(left, right, width))
 
-    def show_clock(self, playing: Playing, must_hear: float) -> None:
-        """State, position, duration, speed, and how much was heard of what must be."""
-        if playing.waiting:
-            state: Piece = (f"… {playing.waiting}", "muted")
+    def show_clock(self, playing: Playing | None, must_hear: float) -> None:
+        """State, position, duration, speed, and how much was heard of what must be; nothing without a clip."""
+        if playing is None:
+            self.clock.show(())
+            return
+        if playing.silent:
+            state: Piece = ("– silent", "muted")
+        elif playing.waiting:
+            state = (f"… {playing.waiting}", "muted")
         else:
             state = ("▶ playing", "accent") if playing.playing else ("‖ paused ", "")
         position = clock_time(playing.position, tenths=not playing.playing)
@@ -137,7 +143,7 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         enough = playing.heard + 1e-9 >= must_hear
         heard: Piece = (
             f"heard {playing.heard:.0%}{' ✓' if enough and must_hear else ''}",
-            "good" if enough else "muted",
+            "good" if enough and must_hear else "muted",
         )
         self.clock.show(spread([state, (middle, "")], [heard], self.inner))
 

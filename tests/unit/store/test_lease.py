@@ -259,7 +259,7 @@ def test_what_cannot_be_had_again(store, fill, device):
 def test_a_damaged_hypothesis_hinders_nobody(store, fill, folder):
     fill(3)
     with sqlite3.connect(folder / "store.db") as connection:
-        connection.execute("UPDATE clip SET hypothesis = '{nonsense' WHERE arrival = 2")
+        connection.execute("UPDATE clip SET hypothesis = CAST('{nonsense' AS BLOB) WHERE arrival = 2")
     connection.close()
     leased = store.lease("anna", 3)
     assert len(leased) == 3
