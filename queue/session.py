@@ -104,6 +104,9 @@ class Progress(msgspec.Struct, frozen=True):
 PACE_OVER = 20
 """The pace is that of the last so many decisions: what a reviewer does now, not what the morning was like."""
 
+PACE_FROM = 4
+"""So many clips say nothing of a pace yet."""
+
 
 class Session:
     """The clips of a sitting in their order, and the one on the screen.
@@ -118,7 +121,7 @@ class Session:
         self.places: list[Place] = []
         self._index: int | None = None
         self._by_clip: dict[str, int] = {}
-        self._undo: list[int] = []
+        self._undo: list[tuple[str, Decision | None]] = []
         self._times: list[float] = []
 
     # -- clips come and go -------------------------------------------------------------------------------------------
@@ -161,10 +164,9 @@ class Session:
             return False
         here = self.current
         lost_current = here is not None and here.clip.id in gone
-        undone = [self.places[i].clip.id for i in self._undo]
         self.places = [place for place in self.places if place.clip.id not in gone]
         self._by_clip = {place.clip.id: i for i, place in enumerate(self.places)}
-        self._undo = [self._by_clip[clip] for clip in undone if clip in self._by_clip]
+        self._undo = [(clip, before) for clip, before in self._undo if clip in self._by_clip]
         if lost_current or here is None:
             self._index = None
         else:
@@ -270,13 +272,18 @@ class Session:
 
     def retract(self, stamp: Stamp) -> Decision | None:
         """The decision that takes the last one back; None when there is none, or a critical mark is no longer to be
-        taken back.
+        taken back. Taking a revision back gives the verdict that it revised once more.
         """
         if not self._undo:
             return None
-        place = self.places[self._undo[-1]]
-        if place.sealed or place.latest is None:
+        clip, before = self._undo[-1]
+        place = self.places[self._by_clip[clip]]
+        if place.sealed:
             return None
+        if before is not None and before.verdict is not Verdict.RETRACTED:
+            return msgspec.structs.replace(
+                before, id=stamp.id, at=stamp.at, revision=place.revision + 1, lease=place.leased.lease
+            )
         return Decision(
             id=stamp.id,
             at=stamp.at,
@@ -287,27 +294,27 @@ class Session:
             verdict=Verdict.RETRACTED,
         )
 
-    def commit(self, decision: Decision, now: float) -> Place | None:
-        """The decision is durable: move. Says which place is on the screen now; a retraction leads back to its clip."""
+    def commit(self, decision: Decision, now: float, *, taking_back: bool = False) -> Place | None:
+        """The decision is durable: move. Says which place is on the screen now; taking one back leads to its clip."""
         index = self._by_clip.get(decision.clip)
         if index is None:
             return self.advance(now)  # withdrawn while the line was on its way to the disk
         place = self.places[index]
-        if decision.verdict is Verdict.RETRACTED:
+        if taking_back:
             self._undo.pop()
             # The text that was saved is offered again, but never what stood under a critical mark.
             text = place.latest.text if place.latest is not None else None
             place.latest, place.revision = decision, decision.revision
-            place.kept = None if text is None or text == place.clip.hypothesis.text else text
+            place.kept = None if text in (None, decision.text, place.clip.hypothesis.text) else text
             if self._times:
                 self._times.pop()
             return self._go(index, now)
-        for earlier in self._undo:
-            before = self.places[earlier]
-            if before.critical:
-                before.seal()
+        for clip, _ in self._undo:
+            earlier = self.places[self._by_clip[clip]]
+            if earlier.critical:
+                earlier.seal()
+        self._undo.append((decision.clip, place.latest))
         place.latest, place.revision, place.kept, place.caret = decision, decision.revision, None, 0
-        self._undo.append(index)
         self._times.append(now)
         return self.advance(now)
 
@@ -320,10 +327,9 @@ class Session:
 
     def history(self) -> Sequence[Place]:
         """The places decided in this sitting, the latest first, each once."""
-        seen: dict[int, None] = {}
-        for index in reversed(self._undo):
-            seen.setdefault(index, None)
-        return [self.places[index] for index in seen if self.places[index].decided]
+        clips = dict.fromkeys(clip for clip, _ in reversed(self._undo))
+        places = (self.places[self._by_clip[clip]] for clip in clips)
+        return [place for place in places if place.decided]
 
     def sealed(self) -> list[str]:
         """Clips under a critical mark that can no longer be taken back: nothing of them is needed here any more."""
@@ -334,6 +340,6 @@ class Session:
         done = sum(place.decided for place in self.places)
         times = self._times[-PACE_OVER - 1 :]
         pace = None
-        if len(times) > 1 and times[-1] > times[0]:
+        if len(times) > PACE_FROM and times[-1] > times[0]:
             pace = 3600 * (len(times) - 1) / (times[-1] - times[0])
         return Progress(decided=done, at_hand=len(self.places) - done, pace=pace)

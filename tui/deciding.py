@@ -35,8 +35,8 @@ SAID = {
     Verdict.CRITICAL: "Saved: critical; nothing of it stays here. {undo} takes it back.",
     Verdict.UNINTELLIGIBLE: "Saved: unintelligible. {undo} takes it back.",
     Verdict.SKIPPED: "Saved: skipped; somebody else gets it. {undo} takes it back.",
-    Verdict.ESCALATED: "Saved: a supervisor has it. Take your time; the next clip waits for a key.",
-    Verdict.RETRACTED: "Taken back. The clip is open again.",
+    Verdict.ESCALATED: "Saved: a supervisor has it. Take your time; {play} plays the next clip.",
+    Verdict.RETRACTED: "Taken back. What stood before stands again.",
 }
 
 
@@ -121,7 +121,7 @@ class Deciding:
             return
         self._busy = True
         self._on.hearing.silence()
-        self._on.later(self._save(Verdict.RETRACTED, self._sitting.save(decision)))
+        self._on.later(self._save(Verdict.RETRACTED, self._sitting.save(decision, taking_back=True)))
 
     async def _save(self, verdict: Verdict, saving: Coroutine[Any, Any, Place | None]) -> None:
         on = self._on
@@ -132,7 +132,10 @@ class Deciding:
             return
         finally:
             self._busy = False
-        on.app.say(SAID[verdict].format(undo=shown(on.keymap, "review.undo")), "good")
+        on.app.say(
+            SAID[verdict].format(undo=shown(on.keymap, "review.undo"), play=shown(on.keymap, "review.play_pause")),
+            "good",
+        )
         on.leave_field()
         on.visit(place, play=verdict is not Verdict.ESCALATED)
         on.later(self._top_up())

@@ -176,6 +176,8 @@ class Hearing:
         """On the event loop: sound began, ended, failed, or goes another way out."""
         if isinstance(event, SinkChanged):
             self.trouble = event.reason if event.name is None else None
+            if self.trouble is None and event.reason:
+                self._app.say(f"Sound by {event.name}: {event.reason}.", "warn")
             self.say_trouble()
             changed()
         self._watch()

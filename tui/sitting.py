@@ -91,7 +91,7 @@ class Sitting:
 
     # -- what must be durable ----------------------------------------------------------------------------------------
 
-    async def save(self, decision: Decision) -> Place | None:
+    async def save(self, decision: Decision, *, taking_back: bool = False) -> Place | None:
         """Make the decision durable, then move; says which place is on the screen now. Raises `NotSaved`; then nothing
         moved.
 
@@ -100,7 +100,7 @@ class Sitting:
         """
         await self._on(self._disk, partial(self._append, decision))
         self.saved += 1
-        place = self.session.commit(decision, time.monotonic())
+        place = self.session.commit(decision, time.monotonic(), taking_back=taking_back)
         self.batch.drop(self.session.sealed())
         if decision.verdict is Verdict.CRITICAL:
             self._later(self._erase(decision.clip, "critical"))

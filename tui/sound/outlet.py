@@ -80,8 +80,8 @@ class Outlet:
         self._works = True
         self._reasons.clear()
 
-    def ended(self) -> None:
-        """The sink has played something to its end."""
+    def forgive(self) -> None:
+        """A clip was played to its end, or another one comes: what fails from now on fails for the first time."""
         self._tried_again = False
 
     def failed(self, reason: str) -> None:

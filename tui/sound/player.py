@@ -285,6 +285,7 @@ class Player:
                     self._outlet.close()
                     return
                 case "open":
+                    self._outlet.forgive()
                     self._outlet.ready()
                 case "go":
                     self._go()
@@ -367,7 +368,7 @@ class Player:
                 finished = True
             clip = self._clip
         if not broke_off:
-            self._outlet.ended()
+            self._outlet.forgive()
         else:
             self._outlet.remark("the sound broke off before its end; play goes on from there")
         if finished:

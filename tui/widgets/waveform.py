@@ -51,6 +51,7 @@ class Waveform(Widget):
         self._heights = []
         width = self.size.width
         self._column = min(int(self._share * width), width - 1) if width else 0
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         width, height = self.size

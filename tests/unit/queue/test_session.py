@@ -77,7 +77,7 @@ def test_taking_a_critical_mark_back_restores_the_clip_and_never_what_was_typed(
     give(session, Verdict.CRITICAL)
     back = session.retract(stamp())
     assert back is not None
-    session.commit(back, 2.0)
+    session.commit(back, 2.0, taking_back=True)
     assert here(session) == "a"
     assert session.current is not None
     assert session.current.shown == "what the machine heard"
@@ -98,7 +98,7 @@ def test_the_next_decision_seals_a_critical_mark() -> None:
     give(session, Verdict.SKIPPED)
     first = session.retract(stamp())
     assert first is not None and first.clip == "b"
-    session.commit(first, 3.0)
+    session.commit(first, 3.0, taking_back=True)
     assert session.retract(stamp()) is None
     assert session.sealed() == ["a"]
     assert session.places[0].clip.hypothesis.text == ""
@@ -111,9 +111,22 @@ def test_taking_back_offers_the_saved_text_again() -> None:
     give(session, Verdict.CORRECTED, text="what they heard")
     back = session.retract(stamp())
     assert back is not None and (back.verdict, back.revision) == (Verdict.RETRACTED, 2)
-    session.commit(back, 2.0)
+    session.commit(back, 2.0, taking_back=True)
     assert session.current is not None and session.current.kept == "what they heard"
     assert give(session, Verdict.SKIPPED).revision == 3
+
+
+def test_taking_a_revision_back_gives_the_verdict_that_it_revised() -> None:
+    session = sitting("a", "b")
+    give(session, Verdict.CORRECTED, text="mine")
+    session.previous(2.0)
+    give(session, Verdict.UNINTELLIGIBLE)
+    back = session.retract(stamp())
+    assert back is not None and (back.verdict, back.text, back.revision) == (Verdict.CORRECTED, "mine", 3)
+    place = session.commit(back, 3.0, taking_back=True)
+    assert place is not None and place.clip.id == "a" and place.decided
+    again = session.retract(stamp())
+    assert again is not None and (again.verdict, again.revision) == (Verdict.RETRACTED, 4)
 
 
 def test_must_hear_holds_back_only_what_says_that_one_has_heard() -> None:
@@ -209,7 +222,7 @@ class AnySitting(RuleBasedStateMachine):
     def undo(self) -> None:
         back = self.session.retract(stamp())
         if back is not None:
-            self.session.commit(back, 1.0)
+            self.session.commit(back, 1.0, taking_back=True)
             self.made.append(back)
             assert here(self.session) == back.clip
 

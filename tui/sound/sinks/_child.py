@@ -24,8 +24,9 @@ PATIENCE = 5
 BUFFER_MS = 100
 """Length of miniaudio's buffers: enough for a busy machine, and no delay, since the first is filled at once."""
 
-STILL = 1.0
-"""Seconds without a request for frames after which miniaudio's device counts as dead; it asks ten times a second."""
+STILL = 3.0
+"""Seconds without a request for frames after which miniaudio's device counts as dead. It asks ten times a second, but a
+sink with a buffer of seconds, as some network and wireless ones have, may first let more than one go by."""
 
 Play = Callable[[bytes, int], Callable[[], None]]
 """Begins to play PCM at a rate, and gives a function that waits for the end."""
