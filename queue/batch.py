@@ -130,7 +130,7 @@ class Batch:
         again = self._store.reopen(self._reviewer, clips)
         with self._lock:
             self._held.update(item.clip.id for item in again)
-        return [_harmless(item) for item in again]
+        return [_harmless(item) for item in again if self._lang in (None, item.clip.lang)]
 
     def renew(self) -> None:
         """Prolong every lease held. Raises `StoreError`."""
@@ -163,12 +163,23 @@ class Batch:
             raise Refused(f"clip {clip} was withdrawn")
         found = self._sounds.get(clip)
         if found is None:
-            found = self._decode(self._store.audio(self._reviewer, clip))
+            found = self._decode(self._audio(clip))
             with self._lock:
                 if clip in self._withdrawn:
                     raise Refused(f"clip {clip} was withdrawn")
                 self._sounds[clip] = found
         return found
+
+    def _audio(self, clip: str) -> bytes:
+        try:
+            return self._store.audio(self._reviewer, clip)
+        except Refused:
+            # A clip that was skipped has gone back to everybody: who returns to it asks for it again.
+            if not self._store.reopen(self._reviewer, [clip]):
+                raise
+            with self._lock:
+                self._held.add(clip)
+            return self._store.audio(self._reviewer, clip)
 
     def fetch_ahead(self, clips: Iterable[str], keep: Iterable[str] = ()) -> None:
         """Have the first of `clips` decoded, and drop every other sound but those in `keep`."""

@@ -58,15 +58,15 @@ class Finder:
     """Finds the files that a manifest names, and only under the folders where they may be.
 
     A name counts from the manifest's folder. It may be absolute, climb, or lead over links, as long as the file
-    itself lies under one of `roots`; a manifest can come from a stranger, and must not fetch private files. Without
-    `roots` these are the manifest's folder and the one above it (`../audio/x.flac` is common), unless that is the root
-    of the file system or holds the home folders. Keeps what it knows of folders, so that a million names cost one
+    itself lies under the manifest's folder, the one above it (`../audio/x.flac` is common; not where that is the root
+    of the file system or holds the home folders), or one of `roots`: a manifest can come from a stranger, and must not
+    fetch private files. Keeps what it knows of folders, so that a million names cost one
     look each.
     """
 
     def __init__(self, manifest: Path, roots: Iterable[Path] | None = None) -> None:
         base = manifest.parent.resolve()
-        given = _default_roots(base) if roots is None else [root.resolve() for root in roots]
+        given = [*_default_roots(base), *(root.resolve() for root in roots or ())]
         self._base = str(base)
         self._roots = tuple(str(root).rstrip(os.sep) + os.sep for root in given)
         self._folders: dict[str, str] = {}
@@ -105,7 +105,7 @@ class Finder:
 
     def _check_inside(self, path: str) -> None:
         if not path.startswith(self._roots):
-            raise SourceError("lies outside the folders that audio may come from (the manifest's, or those given)")
+            raise SourceError("lies outside the manifest's folders; allow its folder with --root")
 
 
 def _default_roots(base: Path) -> list[Path]:

@@ -124,7 +124,7 @@ class Deciding:
         self._on.later(self._save(Verdict.RETRACTED, self._sitting.save(decision, taking_back=True)))
 
     async def _save(self, verdict: Verdict, saving: Coroutine[Any, Any, Place | None]) -> None:
-        on = self._on
+        on, keymap = self._on, self._on.keymap
         try:
             place = await saving
         except (JournalError, OSError) as error:
@@ -132,10 +132,8 @@ class Deciding:
             return
         finally:
             self._busy = False
-        on.app.say(
-            SAID[verdict].format(undo=shown(on.keymap, "review.undo"), play=shown(on.keymap, "review.play_pause")),
-            "good",
-        )
+        said = SAID[verdict].format(undo=shown(keymap, "review.undo"), play=shown(keymap, "review.play_pause"))
+        on.app.say(said, "good")
         on.leave_field()
         on.visit(place, play=verdict is not Verdict.ESCALATED)
         on.later(self._top_up())

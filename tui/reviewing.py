@@ -14,7 +14,8 @@ from earmark.keymaps.keys import joined
 from earmark.queue.journal import JournalError
 from earmark.queue.session import Place
 from earmark.tui.deciding import DECISIONS, Deciding
-from earmark.tui.screens.panels import help_lines, hint_line, history_lines, shown, summary_lines
+from earmark.tui.panels import Panels
+from earmark.tui.screens.panels import hint_line, shown
 from earmark.tui.screens.review import Playing, ReviewScreen
 from earmark.tui.settings import Settings
 from earmark.tui.sitting import Sitting
@@ -23,6 +24,10 @@ from earmark.tui.tasks import begin
 if TYPE_CHECKING:
     from earmark.tui.app import EarmarkApp
     from earmark.tui.hearing import Hearing
+
+
+STARTS = frozenset({"review.play_pause", "review.replay", "review.accept", "review.edit"})
+"""What starts a clip that waits for a key; a key without action does too."""
 
 
 class Reviewing:
@@ -35,9 +40,10 @@ class Reviewing:
         self.keymap = keymap
         self.settings = settings
         self.context = Context.REVIEW
-        self.panel: str | None = None
+        self.panels = Panels(self)
         self.blank = False
         self._greeting = greeting
+        self._unfinished = False
         self.deciding = Deciding(self)
         self._ending = False
         self._last_key_at = time.monotonic()
@@ -66,22 +72,20 @@ class Reviewing:
         if letter and self.keymap.lookup(self.context, key, character) is None:
             if self.context is Context.EDIT:
                 self.leave_edit()
-            elif self.panel != "summary":
-                self.close_panel()
+            elif self.panels.reading:
+                self.panels.close()
             return self.key(letter, letter)
         if self.context is Context.EDIT:
             return self._key_in_edit(key, character)
-        if self.panel is not None and self._key_in_panel(key):
+        if self.panels.open is not None and self.panels.key(key):
             return True
         action = self.keymap.lookup(Context.REVIEW, key, character)
-        if self.hearing.held and (
-            action is None or action.id not in ("review.quit", "anywhere.quit", "anywhere.critical", "review.undo")
-        ):
-            self.hearing.held = False
-            self.app.say("")
-            self.hearing.play_pause()
+        if action is not None and self.panels.shields(action):
             return True
-        if action is None:
+        if self.hearing.held and (action is None or action.id in STARTS):
+            self.hearing.held = False
+            self.hearing.play_pause()
+        elif action is None:
             self._no_action(character)
         else:
             self.run(action)
@@ -92,25 +96,6 @@ class Reviewing:
         if action is None:
             return False
         self.run(action)
-        return True
-
-    def _key_in_panel(self, key: str) -> bool:
-        panel = self.screen.panel
-        moves = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
-        if key in moves:
-            panel.scroll(moves[key])
-        elif key in ("escape", "ctrl+g", "q") and self.panel != "summary":
-            self.close_panel()
-        elif key == "enter" and self.panel == "history" and panel.chosen:
-            chosen = self.session.history()[panel.chosen - 1]
-            place = self.session.go(chosen.clip.id, time.monotonic())
-            if place is None:
-                self.app.say("A clip under a critical mark is not shown again.")
-            else:
-                self.close_panel()
-                self.visit(place)
-        else:
-            return False
         return True
 
     def run(self, action: Action) -> None:
@@ -135,7 +120,7 @@ class Reviewing:
         if self.blank:
             self.wake()
         else:
-            self.app.say("Pasted text does nothing here; e edits the text.", "warn")
+            self.app.say(f"Pasted text does nothing here; {shown(self.keymap, 'review.edit')} edits the text.", "warn")
 
     def _actions(self, hearing: Hearing) -> dict[str, Callable[[], None]]:
         return {
@@ -149,8 +134,8 @@ class Reviewing:
             "review.edit": self.edit,
             "review.undo": self.deciding.undo,
             "review.previous": self.previous,
-            "review.history": self.history,
-            "review.help": self.help,
+            "review.history": self.panels.history,
+            "review.help": self.panels.help,
             "review.quit": self.quit,
             "edit.hear_again": partial(hearing.replay, 2.0),
             "edit.leave": self.leave_edit,
@@ -183,7 +168,8 @@ class Reviewing:
         self.deciding.guard.painted(time.monotonic())
         self.paint_status()
         self.hearing.open(self.session.current)
-        hearing.say_trouble()
+        if not self._unfinished:
+            hearing.say_trouble()
         self.sitting.start(self)
         self.app.set_interval(1.0, self._idle)
         self.sitting.fetch_ahead()
@@ -198,11 +184,12 @@ class Reviewing:
     def _show(self, place: Place | None) -> None:
         self.screen.show_clip(place, self.settings.doubt_below)
         if place is None:
-            self.summary()
+            self.panels.summary()
         else:
-            if self.panel == "summary":
-                self.close_panel()
-            if place.kept is not None and place.revision == 0 and place.keys == 0:
+            if self.panels.open == "summary":
+                self.panels.close()
+            if place.kept is not None and place.keys == 0 and place.plays == 0:
+                self._unfinished = True
                 edit, accept = shown(self.keymap, "review.edit"), shown(self.keymap, "review.accept")
                 self.app.say(f"You left this text unfinished: {edit} goes on with it, {accept} saves it.", "warn")
         self.paint_status()
@@ -222,7 +209,7 @@ class Reviewing:
         here = self.session.current
         if here is None:
             return
-        self.close_panel()
+        self.panels.close()
         self.context = Context.EDIT
         caret = here.caret if here.kept is not None else len(here.shown)
         self.app.open_editor(here.shown, caret)
@@ -249,41 +236,6 @@ class Reviewing:
         if self.context is Context.EDIT:
             self.context = Context.REVIEW
             self.app.close_editor()
-            self.paint_hints()
-
-    # -- panels ------------------------------------------------------------------------------------------------------
-
-    def help(self) -> None:
-        """Open or close the help."""
-        self._toggle(
-            "help", lambda: self.screen.panel.fill(help_lines(self.keymap, self.settings.marks, self.screen.inner))
-        )
-
-    def history(self) -> None:
-        """Open or close the history of this sitting."""
-        lines = history_lines(self.session.history(), self.screen.inner - 2)
-        self._toggle("history", lambda: self.screen.panel.fill(lines, chosen=1 if len(lines) > 1 else None))
-
-    def summary(self) -> None:
-        """Say how the sitting went, now that nothing is left."""
-        self.panel = None
-        lines = summary_lines(self.session, self.sitting.saved, self.keymap)
-        self._toggle("summary", lambda: self.screen.panel.fill(lines))
-
-    def _toggle(self, name: str, fill: Callable[[], None]) -> None:
-        if self.panel == name:
-            self.close_panel()
-            return
-        self.panel = name
-        fill()
-        self.screen.add_class("-panel")
-        self.paint_hints()
-
-    def close_panel(self) -> None:
-        """Close whatever panel is open."""
-        if self.panel is not None:
-            self.panel = None
-            self.screen.remove_class("-panel")
             self.paint_hints()
 
     # -- going blank -------------------------------------------------------------------------------------------------
@@ -354,16 +306,16 @@ class Reviewing:
 
     def paint_hints(self) -> None:
         """The keys of what is going on."""
-        self.screen.hints.show(hint_line(self.keymap, self.context, self.panel, self.screen.inner))
+        self.screen.hints.show(hint_line(self.keymap, self.context, self.panels.open, self.screen.inner))
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def quit(self) -> None:
         """Leave: what is typed becomes a draft, leases go back, the last lines are sent."""
-        if self.panel in ("help", "history"):
-            self.close_panel()
-            return
-        self.leave_now()
+        if self.panels.reading:
+            self.panels.close()
+        else:
+            self.leave_now()
 
     def leave_now(self) -> None:
         """Leave whatever is open."""

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from earmark.tui.choices import SOUNDS, THEMES
+
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -60,7 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     store: str | None = None
     home: str | None = None
     reviewer: str | None = None
-    keymap: str = "default"
+    keymap: str | None = None
     sound: str = "auto"
     theme: str = "dark"
     lang: str | None = None
@@ -95,8 +97,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.reviewer or getpass.getuser()
 
 
-THEMES = ("dark", "light", "high-contrast", "terminal")
-SOUNDS = ("auto", "simpleaudio", "miniaudio", "command", "none")
 CHOICES = {"theme": THEMES, "sound": SOUNDS}
 PREFIX = "EARMARK_"
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from earmark.queue.files import sync_folder
 from earmark.queue.store.interface import Result
 
 
@@ -38,7 +39,10 @@ def _opened(target: str) -> Iterator[BinaryIO]:
             yield out
         return
     # mkstemp gives mode 0600: results are for whoever exported them.
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path.parent)) from None
     part = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as out:
@@ -49,14 +53,4 @@ def _opened(target: str) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # Windows has no way to open a folder
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,33 +10,44 @@ import msgspec
 
 from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal.erasing import SetAside, quarantine
-from earmark.queue.journal.line import Entry, Kind
+from earmark.queue.journal.line import Entry, Reason
 from earmark.queue.journal.segments import entries
 
 __all__ = ["Standing", "decision_of", "read_entries", "read_quarantine", "standing"]
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How a journal stands: its device id (empty when there is no journal), its last number, and how many clips it
-    decides.
+    """How a journal stands: its device id (empty when there is no journal), its last number, and how many clips stand
+    decided by each verdict.
     """
 
     device: str = ""
     seq: int = 0
-    decided: int = 0
+    verdicts: dict[str, int] = {}
+
+    @property
+    def decided(self) -> int:
+        """How many clips stand decided."""
+        return sum(self.verdicts.values())
 
 
 def standing(folder: Path) -> Standing:
-    """How the journal in `folder` stands; one that is not there has nothing. Raises `JournalCorrupt`, `OSError`."""
+    """How the journal in `folder` stands; one that is not there has nothing. A withdrawn clip counts no longer.
+
+    Raises `JournalCorrupt`, `OSError`.
+    """
     if not folder.is_dir():
         return Standing()
     device, seq = "", 0
-    open_: dict[str, bool] = {}
+    verdicts: dict[str, str] = {}
     for entry in entries(folder):
         device, seq = entry.device, entry.seq
-        if entry.kind is Kind.DECISION:
-            open_[entry.clip] = entry.verdict is Verdict.RETRACTED
-    return Standing(device, seq, sum(not taken_back for taken_back in open_.values()))
+        if entry.verdict is not None:
+            verdicts[entry.clip] = entry.verdict.value
+        elif entry.reason is Reason.WITHDRAWAL:
+            verdicts.pop(entry.clip, None)
+    counts = Counter(verdict for verdict in verdicts.values() if verdict != Verdict.RETRACTED)
+    return Standing(device, seq, dict(sorted(counts.items())))
 
 
 def read_entries(folder: Path) -> Iterator[Entry]:

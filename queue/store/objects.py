@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from earmark.queue.files import sync_folder
+
 _STAGING = "incoming"
 _STALE_SECONDS = 24 * 3600.0
 
@@ -78,14 +80,3 @@ class AudioObjects:
 
     def _path(self, name: str) -> Path:
         return self._root / name[:2] / name
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's entries durable. Windows cannot open folders, and makes renames durable by itself."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

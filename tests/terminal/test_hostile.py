@@ -192,7 +192,7 @@ def test_what_goes_in_goes_through_the_screen(tmp_path: Path) -> None:
                 edit(console, f"typed{number} ")
             else:
                 decide(console, "enter" if number % 4 else "u")
-        console.wait("THE QUEUE IS EMPTY")
+        console.wait("NOTHING IS LEFT HERE")
         assert saved(console) == count
         look_everywhere(console)
         console.press("p")
@@ -242,7 +242,7 @@ def test_a_store_that_lies(cut: str, tmp_path: Path) -> None:
                 edit(console, f"typed{number} ")
             else:
                 decide(console, "enter")
-        console.wait("THE QUEUE IS EMPTY")
+        console.wait("NOTHING IS LEFT HERE")
         console.press("H")
         console.wait("mark16a")
         assert leave_twice(console) == 0

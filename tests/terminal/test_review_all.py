@@ -284,7 +284,7 @@ def reviewed(loaded: Path, tmp_path_factory: pytest.TempPathFactory, soundlab: A
         with desk.review("--sound", "auto") as console:
             hand = Hand(console, pressed, lines)
             each(hand, clips, range(FIRST_SITTING, CLIPS))
-            console.wait("THE QUEUE IS EMPTY")
+            console.wait("NOTHING IS LEFT HERE")
             assert "0 not sent yet" in leave(console, "ctrl+c")
             pressed.add(("anywhere", "ctrl+c"))
         yield Reviewed(desk, {clip.id: clip for clip in clips}, lines, pressed, desk.journal())

@@ -58,7 +58,7 @@ def walk(desk: Desk, theme: str, columns: int, rows: int) -> Iterator[tuple[str,
         console.press("escape")
         yield "kept text", at_rest("YOUR TEXT")
         decide(console, "enter")
-        yield "summary", at_rest("THE QUEUE IS EMPTY", "unsent 0", "Saved: corrected")
+        yield "summary", at_rest("NOTHING IS LEFT HERE", "unsent 0", "Saved: corrected")
         console.press("p")
         yield "decided", at_rest("DECIDED corrected")
         console.press("H")

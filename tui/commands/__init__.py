@@ -38,6 +38,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"earmark.tui.commands.{cmd_name}"), cmd_name)
+        _take_globals(command)
         return command
 
     def resolve_command(
@@ -52,6 +53,24 @@ class Commands(click.Group):
             if not near:
                 raise
             raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
+
+
+def _take_globals(command: click.Command) -> None:
+    """Let `--store`, `--home` and `--reviewer` stand behind the subcommand too: nobody remembers where they belong."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _take_globals(inner)
+    elif not any(option.name == "home" for option in command.params):
+        for name in ("store", "home", "reviewer"):
+            command.params.append(
+                click.Option([f"--{name}"], hidden=True, expose_value=False, callback=_override, metavar=name.upper())
+            )
+
+
+def _override(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    given = context.find_object(Invocation)
+    if value is not None and given is not None and option.name is not None:
+        given.override(option.name, value)
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import click
 
+from earmark.tui.choices import SOUNDS, THEMES
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from click.shell_completion import CompletionItem
 
     from earmark.queue.store.interface import Store
     from earmark.tui.settings import Settings
@@ -20,6 +24,10 @@ class Invocation:
     def __init__(self, overrides: Mapping[str, object]) -> None:
         self._overrides = dict(overrides)
 
+    def override(self, name: str, value: object) -> None:
+        """An option of all commands that was given behind the subcommand."""
+        self._overrides[name] = value
+
     def settings(self, **more: object) -> Settings:
         """The settings in force; `more` are the subcommand's own options, None for those not given."""
         from earmark.tui.settings import read_settings
@@ -28,6 +36,29 @@ class Invocation:
 
 
 invocation = click.make_pass_decorator(Invocation)
+
+
+def screen_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that `review` and `demo` share."""
+    command = click.option("--theme", type=click.Choice(THEMES), help="The colours.  [default: dark]")(command)
+    command = click.option("--sound", type=click.Choice(SOUNDS), help="The way out for sound.  [default: auto]")(
+        command
+    )
+    return click.option(
+        "--keymap",
+        metavar="NAME",
+        shell_complete=_keymaps,
+        help="default, vim, emacs, transcriber, or a file of your own.",
+    )(command)
+
+
+def _keymaps(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from earmark.keymaps.files import BUILT_IN
+
+    named = [CompletionItem(name) for name in BUILT_IN if name.startswith(incomplete)]
+    return named or [CompletionItem(incomplete, type="file")]
 
 
 def open_store_of(settings: Settings) -> Store:

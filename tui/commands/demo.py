@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation
+from earmark.tui.commands.common import Invocation, invocation, screen_options
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     "--credits", "show_credits", is_flag=True, help="Say whose speech it is and under which licence, and exit."
 )
 @click.option("--reset", is_flag=True, help="Forget what was decided in the demo and start over.")
-@click.option("--keymap", metavar="NAME", help="default, vim, emacs, transcriber, or a file of your own.")
-@click.option("--sound", metavar="WAY", help="auto, simpleaudio, miniaudio, command or none.")
-@click.option("--theme", metavar="NAME", help="dark, light, high-contrast or terminal.")
+@screen_options
 @invocation
 def demo(
     given: Invocation, show_credits: bool, reset: bool, keymap: str | None, sound: str | None, theme: str | None

@@ -27,7 +27,10 @@ def verify(given: Invocation, folder: Path | None) -> None:
     """
     from earmark.queue.journal.verify import verify as check
 
-    report = check(folder or _own(given))
+    own = folder or _own(given)
+    if own is None:
+        return
+    report = check(own)
     for fault in report.faults:
         click.echo(str(fault), err=True)
     if report.faults:
@@ -54,6 +57,8 @@ def show(given: Invocation, clip: str | None, quarantine: bool, as_json: bool) -
     from earmark.queue.journal.reading import read_entries, read_quarantine
 
     folder = _own(given)
+    if folder is None:
+        return
     if quarantine:
         for one in read_quarantine(folder):
             click.echo(
@@ -72,15 +77,15 @@ def show(given: Invocation, clip: str | None, quarantine: bool, as_json: bool) -
         click.echo(f"{entry.seq:>6}  {entry.at}  {entry.clip}  {what}{why}{said}")
 
 
-def _own(given: Invocation) -> Path:
+def _own(given: Invocation) -> Path | None:
+    """The reviewer's journal; None, and said, where there is none yet."""
     settings = given.settings()
     store = open_store_of(settings)
     try:
         folder = journal_folder(settings, store.id)
     finally:
         store.close()
-    if not folder.is_dir():
-        raise click.ClickException(
-            f"{settings.reviewer_name} has decided nothing for {settings.store_url} on this machine yet."
-        )
-    return folder
+    if folder.is_dir():
+        return folder
+    click.echo(f"{settings.reviewer_name} has decided nothing for {settings.store_url} on this machine yet.", err=True)
+    return None

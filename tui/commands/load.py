@@ -28,7 +28,7 @@ from earmark.tui.commands.common import Invocation, invocation, open_store_of, p
     multiple=True,
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     metavar="DIR",
-    help="A folder in which audio may lie.  [default: the manifest's folder and those beside it]",
+    help="Audio may lie in this folder too, besides the manifest's and those beside it; may be given again.",
 )
 @invocation
 def load(

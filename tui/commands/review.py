@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation
+from earmark.tui.commands.common import Invocation, invocation, screen_options
 
 
 @click.command()
-@click.option("--keymap", metavar="NAME", help="default, vim, emacs, transcriber, or a file of your own.")
-@click.option("--sound", metavar="WAY", help="auto, simpleaudio, miniaudio, command or none.")
-@click.option("--theme", metavar="NAME", help="dark, light, high-contrast or terminal.")
+@screen_options
 @click.option("--lang", metavar="CODE", help="Only clips of this language, such as de.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after so many clips.")
 @invocation

@@ -40,8 +40,8 @@ def status(given: Invocation, as_json: bool) -> None:
         click.echo(json.dumps(told))
         return
     click.echo(f"at hand   {plural(told['at_hand'], 'clip')} that you could review now")
-    click.echo(f"decided   {plural(told['decided'], 'clip')} by you, {counts.decided:,} by everybody")
+    told_apart = ", ".join(f"{count:,} {verdict}" for verdict, count in own.verdicts.items())
+    click.echo(f"decided   {plural(told['decided'], 'clip')} by you" + (f": {told_apart}" if told_apart else ""))
     click.echo(f"unsynced  {plural(told['unsynced'], 'line')} of your journal not in the store yet")
-    click.echo(
-        f"store     {plural(told['store'], 'clip')}" + (f", {counts.withdrawn:,} withdrawn" if counts.withdrawn else "")
-    )
+    gone = f", and {counts.withdrawn:,} withdrawn" if counts.withdrawn else ""
+    click.echo(f"store     {plural(told['store'], 'clip')}, {counts.decided:,} done by everybody{gone}")

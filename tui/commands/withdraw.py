@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -27,8 +28,11 @@ from earmark.tui.version import VERSION
     metavar="FILE",
     help="Clip ids, one a line; - reads standard input.",
 )
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @invocation
-def withdraw(given: Invocation, clips: tuple[str, ...], subjects: tuple[str, ...], file: TextIO | None) -> None:
+def withdraw(
+    given: Invocation, clips: tuple[str, ...], subjects: tuple[str, ...], file: TextIO | None, yes: bool
+) -> None:
     """Erase clips for good: from the store, from every batch and from the results. This cannot be undone.
 
     \b
@@ -47,6 +51,9 @@ def withdraw(given: Invocation, clips: tuple[str, ...], subjects: tuple[str, ...
         named += [line.strip() for line in file if line.strip()]
     if not named and not subjects:
         raise click.UsageError("name a clip, a --subject or a --from FILE.")
+    if not yes and sys.stdin.isatty():
+        what = " and ".join(filter(None, [plural(len(named), "clip") if named else "", *map(repr, subjects)]))
+        click.confirm(f"Erase {what} for good?", abort=True, err=True)
     settings = given.settings()
     store = open_store_of(settings)
     unknown: tuple[str, ...] = ()
@@ -68,9 +75,12 @@ def withdraw(given: Invocation, clips: tuple[str, ...], subjects: tuple[str, ...
                     erase_withdrawn(journal, store.withdrawn()[1])
                     send(journal, store)
             except JournalBusy:
-                click.echo("The review screen is open; it drops the clips within a minute.", err=True)
+                if gone:
+                    click.echo("The review screen is open; it drops the clips within a minute.", err=True)
     finally:
         store.close()
-    click.echo(f"{plural(gone, 'clip')} withdrawn.")
+    click.echo(
+        f"{plural(gone, 'clip')} withdrawn." + (" Later clips of that person will be refused." if subjects else "")
+    )
     if unknown:
         raise click.ClickException(f"the store has no clip {', '.join(unknown[:5])}{' …' if len(unknown) > 5 else ''}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import accumulate
@@ -51,18 +52,10 @@ def _cells(key: str, does: str) -> int:
 
 
 def help_lines(keymap: Keymap, marks: Marks, width: int) -> list[list[Piece]]:
-    """Every key, then the project's own definition of each mark. `width` in cells."""
+    """The keys of review, the project's own definition of each mark, then the other keys. `width` in cells."""
     lines: list[list[Piece]] = [[("KEYS", "accent"), (f"  keymap {keymap.name}", "muted")]]
-    for context in Context:
-        rows = [
-            ([(f"{'  '.join(display(key) for key in keymap.keys_for(action.id)):<16} ", "strong"), (action.does, "")])
-            for action in ACTIONS.values()
-            if action.context is context and keymap.keys_for(action.id)
-        ]
-        if rows:
-            lines += [[(f"while {context}ing" if context is not Context.ANYWHERE else "at any time", "muted")], *rows]
-    lines.append([])
-    lines.append([("WHAT THE MARKS MEAN", "accent")])
+    lines += _keys_of(keymap, Context.REVIEW, "while reviewing", width)
+    lines += [[], [("WHAT THE MARKS MEAN", "accent")]]
     for name, text in (
         ("critical", marks.critical),
         ("unintelligible", marks.unintelligible),
@@ -71,6 +64,24 @@ def help_lines(keymap: Keymap, marks: Marks, width: int) -> list[list[Piece]]:
     ):
         lines.append([(name, "strong")])
         lines += [[(f"  {line}", "")] for line in textwrap.wrap(text, max(20, width - 2))]
+    lines.append([])
+    lines += _keys_of(keymap, Context.EDIT, "while editing", width)
+    lines += _keys_of(keymap, Context.ANYWHERE, "at any time", width)
+    return lines
+
+
+KEY_COLUMN = 17
+
+
+def _keys_of(keymap: Keymap, context: Context, heading: str, width: int) -> list[list[Piece]]:
+    lines: list[list[Piece]] = [[(heading, "muted")]]
+    for action in ACTIONS.values():
+        keys = "  ".join(display(key) for key in keymap.keys_for(action.id))
+        if action.context is not context or not keys:
+            continue
+        first, *rest = textwrap.wrap(action.does, max(20, width - KEY_COLUMN))
+        lines.append([(f"{keys:<{KEY_COLUMN - 1}} ", "strong"), (first, "")])
+        lines += [[(" " * KEY_COLUMN + line, "")] for line in rest]
     return lines
 
 
@@ -90,18 +101,17 @@ def history_lines(places: Sequence[Place], width: int) -> list[list[Piece]]:
     return lines
 
 
-def summary_lines(session: Session, saved: int, keymap: Keymap) -> list[list[Piece]]:
-    """How the sitting went, and what can be done now."""
-    counts: dict[str, int] = {}
-    for place in session.places:
-        if place.decided and place.latest is not None:
-            counts[place.latest.verdict.value] = counts.get(place.latest.verdict.value, 0) + 1
+def summary_lines(session: Session, saved: int, keymap: Keymap, lang: str | None) -> list[list[Piece]]:
+    """How the sitting went, and what can be done now. `lang` is the language asked for, None for all."""
+    counts = Counter(place.latest.verdict.value for place in session.places if place.decided and place.latest)
     told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    waits = f"No clip in {lang!r} waits for you now" if lang else "No clip waits for you now"
     lines: list[list[Piece]] = [
-        [("THE QUEUE IS EMPTY", "accent")],
+        [("NOTHING IS LEFT HERE", "accent")],
         [(f"Decided here: {told or 'nothing yet'}.", "")],
-        [(f"{saved} saved in this sitting. New clips appear here by themselves.", "muted")],
+        [(f"{saved} saved in this sitting. {waits}; new ones appear by themselves.", "muted")],
         [],
     ]
-    now = ("review.history", "review.previous", "review.undo", "review.quit")
-    return lines + [[(f"{shown(keymap, action):<10} ", "strong"), (ACTIONS[action].does, "")] for action in now]
+    now = ["review.history", "review.previous", "review.undo"] if counts else []
+    rows = [*now, "review.quit"]
+    return lines + [[(f"{shown(keymap, action):<10} ", "strong"), (ACTIONS[action].does, "")] for action in rows]

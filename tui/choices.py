@@ -1,0 +1,6 @@
+"""What some settings can be, apart from the settings so that `--help` and shell completion need not load those."""
+
+from __future__ import annotations
+
+THEMES = ("dark", "light", "high-contrast", "terminal")
+SOUNDS = ("auto", "simpleaudio", "miniaudio", "command", "none")
