@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from earmark.queue.clip import Hypothesis
-from earmark.queue.store.interface import Leased, Refused, ReviewStore
+from earmark.queue.source import SourceError
+from earmark.queue.store.interface import Leased, Refused, ReviewStore, StoreError
 from earmark.queue.text import clean
 
 if TYPE_CHECKING:
@@ -132,12 +133,19 @@ class Batch:
             self._held.update(item.clip.id for item in again)
         return [_harmless(item) for item in again if self._lang in (None, item.clip.lang)]
 
-    def renew(self) -> None:
-        """Prolong every lease held. Raises `StoreError`."""
+    def renew(self) -> set[str]:
+        """Prolong every lease held; says which are not this reviewer's any more, and lets go of them. Raises
+        `StoreError`.
+        """
         with self._lock:
-            held = list(self._held)
-        if held:
-            self._store.renew(self._reviewer, held)
+            held = set(self._held)
+        if not held:
+            return set()
+        lost = held - self._store.renew(self._reviewer, sorted(held))
+        with self._lock:
+            self._held -= lost
+        self.drop(lost)
+        return lost
 
     def give_back(self) -> None:
         """Return every lease and forget every sound. Raises `StoreError`."""
@@ -163,7 +171,11 @@ class Batch:
             raise Refused(f"clip {clip} was withdrawn")
         found = self._sounds.get(clip)
         if found is None:
-            found = self._decode(self._audio(clip))
+            flac = self._audio(clip)
+            try:
+                found = self._decode(flac)
+            except (SourceError, MemoryError) as error:
+                raise StoreError(f"the sound of clip {clip} cannot be decoded ({type(error).__name__})") from None
             with self._lock:
                 if clip in self._withdrawn:
                     raise Refused(f"clip {clip} was withdrawn")

@@ -12,6 +12,7 @@ import msgspec
 
 from earmark.queue.clip import Clip, Hypothesis
 from earmark.queue.decision import HAS_TEXT, NEEDS_HEARING, Decision, Verdict
+from earmark.queue.heard import Heard as SoFar
 from earmark.queue.store.interface import Leased
 from earmark.queue.text import same_text
 
@@ -42,8 +43,8 @@ class Stamp(msgspec.Struct, frozen=True):
 class Place(msgspec.Struct):
     """A clip of this sitting and what became of it.
 
-    `kept` is text that was typed and not saved, with its caret (code points). `heard` (0 to 1) and `plays` are those of
-    earlier visits in this sitting: who goes back to a clip need not hear it all again.
+    `kept` is text that was typed and not saved, with its caret (code points). `heard` (which stretches) and `plays` are
+    those of earlier visits in this sitting: who goes back to a clip need not hear it all again.
     """
 
     leased: Leased
@@ -54,7 +55,7 @@ class Place(msgspec.Struct):
     sealed: bool = False
     opened: float = 0.0
     keys: int = 0
-    heard: float = 0.0
+    heard: SoFar = msgspec.field(default_factory=SoFar)
     plays: int = 0
 
     @property
@@ -129,15 +130,13 @@ class Session:
     def extend(
         self, leased: Iterable[Leased], *, drafts: Mapping[str, str] = {}, revisions: Mapping[str, int] = {}
     ) -> int:
-        """Put clips behind those at hand; one that is here already only has its lease refreshed. Says how many are new.
+        """Put clips behind those at hand, each once. Says how many are new.
 
         `drafts` are texts left unfinished, `revisions` how many decisions this reviewer has made on a clip before.
         """
         new = 0
         for item in leased:
-            known = self._by_clip.get(item.clip.id)
-            if known is not None:
-                self.places[known].leased = item
+            if item.clip.id in self._by_clip:
                 continue
             place = Place(item, revision=revisions.get(item.clip.id, 0))
             place.offer(drafts.get(item.clip.id))
@@ -298,7 +297,7 @@ class Session:
         """The decision is durable: move. Says which place is on the screen now; taking one back leads to its clip."""
         index = self._by_clip.get(decision.clip)
         if index is None:
-            return self.advance(now)  # withdrawn while the line was on its way to the disk
+            return self.current  # withdrawn while the line was on its way to the disk
         place = self.places[index]
         if taking_back:
             self._undo.pop()
@@ -313,7 +312,12 @@ class Session:
             earlier = self.places[self._by_clip[clip]]
             if earlier.critical:
                 earlier.seal()
-        self._undo.append((decision.clip, place.latest))
+        before = place.latest
+        if decision.verdict is Verdict.CRITICAL:
+            # Taking the mark back brings back clip and hypothesis, never what was typed, in whichever decision.
+            before = None
+            self._undo = [(clip, None if clip == decision.clip else earlier) for clip, earlier in self._undo]
+        self._undo.append((decision.clip, before))
         place.latest, place.revision, place.kept, place.caret = decision, decision.revision, None, 0
         self._times.append(now)
         return self.advance(now)

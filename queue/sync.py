@@ -11,6 +11,13 @@ import msgspec
 from earmark.queue.store.interface import Head, Quarantined, ReviewStore, StoreError
 
 
+class HasNumber(Protocol):
+    """Something about a journal line, by the line's number."""
+
+    @property
+    def seq(self) -> int: ...
+
+
 class SendableJournal(Protocol):
     """What sync needs of a journal."""
 
@@ -26,15 +33,19 @@ class SendableJournal(Protocol):
 
     def set_aside(self, quarantined: Sequence[Quarantined]) -> None: ...
 
+    def quarantine(self) -> Sequence[HasNumber]: ...
+
     def renew_device(self) -> None: ...
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """What one sync did: lines that arrived, lines still unsent, lines the store set aside, and whether the journal
-    went on under a new device number because the store knew other lines under the old one."""
+    """What one sync did: lines that arrived, lines still unsent, the store's cursor, lines that it set aside, and
+    whether the journal went on under a new device number because the store knew other lines under the old one.
+    """
 
     arrived: int = 0
     unsent: int = 0
+    head: int = 0
     quarantined: tuple[Quarantined, ...] = ()
     renewed: bool = False
 
@@ -51,7 +62,6 @@ def send(journal: SendableJournal, store: ReviewStore, *, rounds: int = MOST_ROU
     decision's own id, so that the store takes each once. Raises `StoreError`.
     """
     arrived = 0
-    aside: list[Quarantined] = []
     renewed = False
     head = store.head(journal.device)
     for _ in range(rounds):
@@ -69,9 +79,6 @@ def send(journal: SendableJournal, store: ReviewStore, *, rounds: int = MOST_ROU
         if not lines:
             break
         pushed = store.push(journal.device, journal.reviewer, lines)
-        if pushed.quarantined:
-            journal.set_aside(pushed.quarantined)
-            aside.extend(pushed.quarantined)
         if pushed.fork:
             head = Head(journal.head.seq + 1, "")
             continue
@@ -79,7 +86,12 @@ def send(journal: SendableJournal, store: ReviewStore, *, rounds: int = MOST_ROU
             raise StoreError("the store takes no more lines; nothing is lost, they stay in the journal")
         arrived += max(0, pushed.head.seq - head.seq)
         head = pushed.head
-    return Sent(arrived, max(0, journal.head.seq - head.seq), tuple(aside), renewed)
+    # The store keeps what it set aside: a note that was lost to a crash after the push is written now.
+    noted = {one.seq for one in journal.quarantine()}
+    aside = [one for one in store.quarantined(journal.device) if one.seq not in noted]
+    if aside:
+        journal.set_aside(aside)
+    return Sent(arrived, max(0, journal.head.seq - head.seq), head.seq, tuple(aside), renewed)
 
 
 def forked(journal: SendableJournal, head: Head) -> bool:

@@ -47,7 +47,8 @@ class Deciding:
         self._on = reviewing
         self._session = reviewing.session
         self._sitting = reviewing.sitting
-        self._busy = False
+        self.busy = False
+        """A decision is on its way to the disk: until it is there, no key acts on the clip."""
         self.guard = Guard()
         # Taking back goes at once, however new the clip on the screen is, but a key held down takes one decision back.
         self._undo_guard = Guard()
@@ -55,7 +56,7 @@ class Deciding:
 
     def press(self, action: str) -> None:
         """A decision key was pressed: decide, unless the key is held down or the clip has only just opened."""
-        if self._busy or self._session.current is None:
+        if self.busy or self._session.current is None:
             return
         judged = self.guard.judge(action, time.monotonic())
         if judged == "ignore":
@@ -73,12 +74,12 @@ class Deciding:
     def decide(self, verdict: Verdict) -> None:
         """Give the verdict on the clip on the screen, unless something holds it back."""
         on, here = self._on, self._session.current
-        if self._busy or here is None:
+        if self.busy or on.ending or here is None:
             return
         heard = on.hearing.heard()
         text = None
         if verdict in HAS_TEXT:
-            text = on.typed() if on.context is Context.EDIT else here.shown
+            text = on.typed().strip() if on.context is Context.EDIT else here.shown
             if self._session.settled(text) and here.kept is None:
                 on.leave_field()
                 on.visit(self._session.advance(time.monotonic()))
@@ -89,12 +90,11 @@ class Deciding:
                 f"Hear {wanted} of the clip first ({done} so far). Critical, skip and disturbing always go.", "warn"
             )
             return
-        self._busy = True
+        self.busy = True
         if verdict is Verdict.CRITICAL:
             # Silence and a blank text come before the disk: the mark is pressed because every word is one too many.
-            on.leave_field()
             here.kept, here.caret = None, 0
-            on.screen.hide_text()
+            on.forget_clip()
         on.hearing.silence()
         decision = self._session.decide(verdict, heard, self._sitting.stamp(), text=text)
         on.later(self._save(decision.verdict, self._sitting.save(decision)))
@@ -113,13 +113,13 @@ class Deciding:
             self._take_back()
 
     def _take_back(self) -> None:
-        if self._busy:
+        if self.busy or self._on.ending:
             return
         decision = self._session.retract(self._sitting.stamp())
         if decision is None:
             self._on.app.say("There is nothing to take back" + (" any more." if self._session.sealed() else "."))
             return
-        self._busy = True
+        self.busy = True
         self._on.hearing.silence()
         self._on.later(self._save(Verdict.RETRACTED, self._sitting.save(decision, taking_back=True)))
 
@@ -131,10 +131,11 @@ class Deciding:
             on.app.say(f"NOT SAVED: {error} Then press the key again.", "bad")
             return
         finally:
-            self._busy = False
+            self.busy = False
         said = SAID[verdict].format(undo=shown(keymap, "review.undo"), play=shown(keymap, "review.play_pause"))
         on.app.say(said, "good")
         on.leave_field()
+        on.panels.close()
         on.visit(place, play=verdict is not Verdict.ESCALATED)
         on.later(self._top_up())
 

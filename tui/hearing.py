@@ -5,7 +5,6 @@ line.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from earmark.tui.tasks import begin
 if TYPE_CHECKING:
     from textual.timer import Timer
 
+    from earmark.queue.batch import Sound
     from earmark.tui.app import EarmarkApp
 
 TICK = 0.2
@@ -42,6 +42,7 @@ class Hearing:
         self._timer: Timer | None = None
         self._shown_second = -1
         self._was_playing = False
+        self._off = silent is not None
         self.trouble = silent
         """Why there is no sound, in words; None while there is."""
         self.held = False
@@ -67,32 +68,34 @@ class Hearing:
             self.paint()
             return
         sound = self._sitting.batch.sound_at_hand(place.clip.id)
-        if self.trouble is not None:
+        if self._off:
             pass  # nothing to decode for
         elif sound is not None:
-            self._begin(place.clip.id, sound)
+            self._begin(place, sound)
         else:
             self._waiting = "fetching the sound"
-            self._loading = begin(self._fetch(place.clip.id))
+            self._loading = begin(self._fetch(place))
         self.paint()
 
-    async def _fetch(self, clip: str) -> None:
+    async def _fetch(self, place: Place) -> None:
+        clip = place.clip.id
         try:
             sound = await self._sitting.sound(clip)
         except Refused:
-            self._waiting = "this clip may not be heard any more"
+            waiting = "this clip may not be heard any more"
         except StoreError as error:
-            self._waiting = f"no sound: {error}"
+            waiting = f"no sound: {error}"
         else:
+            waiting = ""
             if clip == self._clip:
-                self._waiting = ""
-                self._begin(clip, sound)
+                self._begin(place, sound)
         if clip == self._clip:
+            self._waiting = waiting
             self.paint()
 
-    def _begin(self, clip: str, sound: object) -> None:
-        self._player.load(clip, sound.samples, sound.rate)  # type: ignore[attr-defined]
-        if not self.held and self.trouble is None:
+    def _begin(self, place: Place, sound: Sound) -> None:
+        self._player.load(place.clip.id, sound.samples, sound.rate, place.heard)
+        if not self.held and self._app.reviewing.present:
             self.play()
 
     def play(self) -> None:
@@ -107,15 +110,21 @@ class Hearing:
         player, place = self._player, self._place
         if place is None:
             return Heard(audible=self.trouble is None)
-        share, plays, position = place.heard, place.plays, 0.0
+        share, plays, position = place.heard.share(place.clip.duration), place.plays, 0.0
         if player.clip == place.clip.id:
-            share, plays, position = max(share, player.heard), plays + player.starts, player.position
+            share, plays, position = player.heard, plays + player.starts, player.position
         return Heard(share, plays, position, self.trouble is None)
 
     def _note_heard(self) -> None:
-        if self._place is not None:
-            heard = self.heard()
-            self._place.heard, self._place.plays = heard.share, heard.plays
+        place, player = self._place, self._player
+        if place is not None and player.clip == place.clip.id:
+            place.heard, place.plays = player.heard_so_far(), place.plays + player.starts
+
+    def forget(self) -> None:
+        """Silence, and nothing of the clip's sound stays with the player."""
+        self._note_heard()
+        self._player.stop()
+        self._watch()
 
     # -- what keys do ------------------------------------------------------------------------------------------------
 
@@ -156,9 +165,11 @@ class Hearing:
         self._watch()
 
     def _audible(self) -> bool:
-        if self.trouble is not None:
+        if self._clip is not None and self._sitting.batch.is_withdrawn(self._clip):
+            return False
+        if self._off and self.trouble is not None:
             self._app.say(self.trouble, "warn")
-        return self.trouble is None
+        return not self._off
 
     def say_trouble(self) -> None:
         """Say why there is no sound, and that one can decide all the same."""
@@ -233,8 +244,3 @@ class Hearing:
         if self.trouble is not None:
             return ("no sound", "warn")
         return (f"♪ {self._player.sink_name or 'sound'}", "muted")
-
-
-def now() -> float:
-    """The monotonic clock, in seconds."""
-    return time.monotonic()

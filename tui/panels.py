@@ -27,6 +27,7 @@ class Panels:
     def __init__(self, reviewing: Reviewing) -> None:
         self._on = reviewing
         self.open: str | None = None
+        self._clips: list[str] = []
 
     @property
     def reading(self) -> bool:
@@ -46,7 +47,9 @@ class Panels:
         if self.open == "history":
             self.close()
             return
-        lines = history_lines(self._on.session.history(), self._on.screen.inner - 2)
+        places = self._on.session.history()
+        self._clips = [place.clip.id for place in places]
+        lines = history_lines(places, self._on.screen.inner - 2)
         self._on.screen.panel.fill(lines, chosen=1 if len(lines) > 1 else None)
         self._opened("history")
 
@@ -74,6 +77,8 @@ class Panels:
         """Close whatever panel is open."""
         if self.open is not None:
             self.open = None
+            self._clips = []
+            self._on.screen.panel.fill([])
             self._on.screen.remove_class("-panel")
             self._on.paint_hints()
 
@@ -99,10 +104,9 @@ class Panels:
         return True
 
     def _visit(self, index: int) -> None:
-        chosen = self._on.session.history()[index]
-        place = self._on.session.go(chosen.clip.id, time.monotonic())
+        place = self._on.session.go(self._clips[index], time.monotonic())
         if place is None:
-            self._on.app.say("A clip under a critical mark is not shown again.")
+            self._on.app.say("That clip is not shown again: it is marked critical, or was taken back by the customer.")
         else:
             self.close()
             self._on.visit(place)

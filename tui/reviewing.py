@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from rich.cells import cached_cell_len
 
 from earmark.keymaps.actions import Action, Context
 from earmark.keymaps.keymap import Keymap
@@ -19,7 +20,7 @@ from earmark.tui.screens.panels import hint_line, shown
 from earmark.tui.screens.review import Playing, ReviewScreen
 from earmark.tui.settings import Settings
 from earmark.tui.sitting import Sitting
-from earmark.tui.tasks import begin
+from earmark.tui.tasks import Tasks
 
 if TYPE_CHECKING:
     from earmark.tui.app import EarmarkApp
@@ -45,10 +46,16 @@ class Reviewing:
         self._greeting = greeting
         self._unfinished = False
         self.deciding = Deciding(self)
-        self._ending = False
+        self.ending = False
+        """The program is being left: nothing begins any more."""
         self._last_key_at = time.monotonic()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._do: dict[str, Callable[[], None]] = {}
+
+    @property
+    def present(self) -> bool:
+        """Whether somebody is there to hear and see: the screen is not blank, and not being left."""
+        return not self.blank and not self.ending
 
     @property
     def screen(self) -> ReviewScreen:
@@ -59,27 +66,32 @@ class Reviewing:
     def key(self, key: str, character: str | None) -> bool:
         """A key was pressed. True when it was ours; False leaves it to the text field."""
         self._last_key_at = time.monotonic()
-        if self._ending or not self._do:
+        if self.ending or not self._do:
             return True
         self.app.say("")
         if self.blank:
             self.wake()
             return True
+        action = self.keymap.lookup(self.context, key, character)
+        if self.deciding.busy and (action is None or action.id not in ("review.quit", "anywhere.quit")):
+            self.app.say("Saving …")
+            return True
         here = self.session.current
         if here is not None:
             here.keys += 1
         letter = joined(key, character)
-        if letter and self.keymap.lookup(self.context, key, character) is None:
+        if letter and action is None:
             if self.context is Context.EDIT:
                 self.leave_edit()
             elif self.panels.reading:
                 self.panels.close()
             return self.key(letter, letter)
         if self.context is Context.EDIT:
-            return self._key_in_edit(key, character)
+            if action is not None:
+                self.run(action)
+            return action is not None
         if self.panels.open is not None and self.panels.key(key):
             return True
-        action = self.keymap.lookup(Context.REVIEW, key, character)
         if action is not None and self.panels.shields(action):
             return True
         if self.hearing.held and (action is None or action.id in STARTS):
@@ -89,13 +101,6 @@ class Reviewing:
             self._no_action(character)
         else:
             self.run(action)
-        return True
-
-    def _key_in_edit(self, key: str, character: str | None) -> bool:
-        action = self.keymap.lookup(Context.EDIT, key, character)
-        if action is None:
-            return False
-        self.run(action)
         return True
 
     def run(self, action: Action) -> None:
@@ -229,7 +234,7 @@ class Reviewing:
         """What stands in the text field, cleaned."""
         from earmark.queue.text import clean
 
-        return clean(self.app.editor.text).strip()
+        return clean(self.app.editor.text)
 
     def leave_field(self) -> None:
         """Close the text field, if it is open, without keeping anything."""
@@ -268,18 +273,38 @@ class Reviewing:
     def sync_changed(self) -> None:
         """The line to the store, or what waits to go over it, changed."""
         self.paint_status()
-        if self.sitting.sync.trouble:
+        if self.sitting.sync.trouble and not self.screen.alarmed:
             self.app.say(
                 f"Not in step with the store: {self.sitting.sync.trouble} What you decide is safe on disk.", "warn"
             )
 
     def clips_withdrawn(self, on_screen: bool) -> None:
         """Customers took clips back; where the one on the screen is among them, it vanishes, with words."""
+        self.panels.close()
+        self._gone(on_screen, "The customer took this recording back: it is gone from here.")
+
+    def leases_lost(self, on_screen: bool) -> None:
+        """Leases ran out and somebody else got the clips."""
+        self._gone(on_screen, "This clip's lease ran out and somebody else has it now. Here is the next.")
+
+    def _gone(self, on_screen: bool, words: str) -> None:
         if on_screen:
-            self.leave_field()
+            self.forget_clip()
             self.visit(self.session.advance(time.monotonic()))
-            self.app.say("The customer took this recording back: it is gone from here.", "warn")
+            self.app.say(words, "warn")
         self.paint_status()
+
+    def forget_clip(self) -> None:
+        """Silence, and nothing of the clip stays on the screen, in the field, in a panel or in a cache."""
+        self.hearing.forget()
+        self.leave_field()
+        self.panels.close()
+        self.screen.hide_text()
+        cached_cell_len.cache_clear()
+
+    def disk_trouble(self, words: str) -> None:
+        """The disk refused something that nobody waits for."""
+        self.app.say(words, "bad")
 
     def clips_came(self, count: int) -> None:
         """More clips were leased."""
@@ -319,9 +344,9 @@ class Reviewing:
 
     def leave_now(self) -> None:
         """Leave whatever is open."""
-        if self._ending:
+        if self.ending:
             return
-        self._ending = True
+        self.ending = True
         self.hearing.silence()
         if self.context is Context.EDIT:
             self.leave_edit()
@@ -329,6 +354,7 @@ class Reviewing:
         self.later(self._end())
 
     async def _end(self) -> None:
+        await self._tasks.drain()
         try:
             await self.sitting.end()
         except (JournalError, OSError) as error:
@@ -336,7 +362,5 @@ class Reviewing:
         self.app.exit()
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Go on with this when there is time."""
-        task = begin(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Go on with this when there is time; what has begun is finished before the program is left."""
+        self._tasks.begin(work)

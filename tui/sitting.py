@@ -1,18 +1,17 @@
 """A sitting with its disk and its store: what must be durable, fetched or sent happens here, off the event loop.
 
-One thread writes the journal, so that lines keep their order; others fetch sound and talk to the store. The screen
-hears of what happened through `Watcher`, always on the event loop.
+One thread writes the journal, so that lines keep their order; others fetch sound and talk to the store.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -22,16 +21,14 @@ from earmark.queue.journal import Journal, JournalError, NotSaved
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Refused, ReviewStore, StoreError
-from earmark.queue.sync import Backoff, Sent, send
-from earmark.tui.tasks import begin
+from earmark.queue.sync import Sent, send
+from earmark.tui.instep import InStep, Watcher
+from earmark.tui.tasks import Tasks
 
 Given = TypeVar("Given")
 
-RENEW_EVERY = 60.0
-"""Seconds between signs of life for the leases; far below the shortest sensible lease."""
-
-SETTLE = 0.4
-"""Seconds that a sync waits after a decision, so that quick decisions travel together."""
+LAST_WORDS = 5.0
+"""Seconds that leaving waits for the store: what is unsent then is sent by the next sitting, and leases run out."""
 
 
 class SyncState(msgspec.Struct, frozen=True):
@@ -39,18 +36,6 @@ class SyncState(msgspec.Struct, frozen=True):
 
     unsent: int = 0
     trouble: str | None = None
-
-
-class Watcher(Protocol):
-    """What a sitting tells the screen."""
-
-    def sync_changed(self) -> None: ...
-
-    def clips_withdrawn(self, on_screen: bool) -> None: ...
-
-    def clips_came(self, count: int) -> None: ...
-
-    def set_aside(self, count: int) -> None: ...
 
 
 class Sitting:
@@ -72,18 +57,22 @@ class Sitting:
         self.store = store
         self.saved = 0
         self.sync = SyncState()
-        self._sync_seconds = sync_seconds
-        self._renew_every = min(RENEW_EVERY, lease_seconds / 3)
+        self._every = sync_seconds
+        self._lease_seconds = lease_seconds
         self._disk = ThreadPoolExecutor(1, "journal")
         self._fetch = ThreadPoolExecutor(2, "fetch")
         self._wire = ThreadPoolExecutor(1, "sync")
-        self._poke = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._broken = False
         self._erased: set[str] = set()
         self._arrived = 0
         self._watcher: Watcher | None = None
-        self._step: asyncio.Task[None] | None = None
+        self._background: InStep | None = None
+
+    def start(self, watcher: Watcher) -> None:
+        """Begin to keep in step with the store. Call it on the event loop, once."""
+        self._watcher = watcher
+        self._background = InStep(self, watcher, every=self._every, lease_seconds=self._lease_seconds)
 
     def stamp(self) -> Stamp:
         """A fresh name and time for a decision."""
@@ -103,9 +92,10 @@ class Sitting:
         place = self.session.commit(decision, time.monotonic(), taking_back=taking_back)
         self.batch.drop(self.session.sealed())
         if decision.verdict is Verdict.CRITICAL:
-            self._later(self._erase(decision.clip, "critical"))
-        self._count_unsent()
-        self._poke.set()
+            self._tasks.begin(self._erase(decision.clip, "critical"))
+        self._told(SyncState(self._unsent(), self.sync.trouble))
+        if self._background is not None:
+            self._background.poke()
         return place
 
     async def save_drafts(self) -> None:
@@ -114,7 +104,7 @@ class Sitting:
         for place in list(self.session.places):
             clip = place.clip.id
             text = "" if place.sealed or place.kept is None else place.kept
-            if text != known.get(clip, ""):
+            if text != known.get(clip, "") and not self.batch.is_withdrawn(clip):
                 draft = Draft(id=new_id(), at=told_time(), reviewer=self.session.reviewer, clip=clip, text=text)
                 await self._on(self._disk, partial(self._append, draft))
 
@@ -129,13 +119,18 @@ class Sitting:
             raise
 
     async def _erase(self, clip: str, reason: str) -> None:
+        if clip in self._erased and reason == "withdrawal":
+            return
         try:
             await self._on(self._disk, partial(self.journal.erase, clip, reason))
-        except (JournalError, OSError):
-            # The journal finishes a started erasure when it is next opened; until then the screen says that something
-            # is wrong.
+        except (JournalError, OSError) as error:
+            # The journal finishes a started erasure when it is next opened; a withdrawal is tried again before that.
             self._broken = True
-            self._told(SyncState(self.sync.unsent, "the disk refuses: an erasure will be finished at the next start"))
+            if self._watcher is not None:
+                self._watcher.disk_trouble(f"An erasure waits for the disk: {error}")
+        else:
+            if reason == "withdrawal":
+                self._erased.add(clip)
 
     # -- sound and clips ---------------------------------------------------------------------------------------------
 
@@ -151,122 +146,93 @@ class Sitting:
         last = self.session.history()[:1]
         keep = [place.clip.id for place in ([here] if here else []) + list(last)]
         ahead = [place.clip.id for place in self.session.waiting() if place is not here][:4]
-        self._later(self._quietly(partial(self.batch.fetch_ahead, ahead, keep)))
+        self._tasks.begin(self._quietly(partial(self.batch.fetch_ahead, ahead, keep)))
+
+    async def _quietly(self, work: Callable[[], object]) -> None:
+        with suppress(Refused, StoreError):  # asked for again, with words, when the clip is opened
+            await self._on(self._fetch, work)
+
+    # -- keeping in step with the store ------------------------------------------------------------------------------
 
     async def top_up(self) -> int:
         """Lease more clips when few are left; says how many came. Raises `StoreError`."""
         waiting = len(self.session.waiting())
         leased = await self._on(self._fetch, partial(self.batch.fill, waiting, self.sync.unsent))
+        if not leased:
+            return 0
         before = await self._on(self._disk, partial(self.journal.latest, [item.clip.id for item in leased]))
-        return self.session.extend(leased, revisions={clip: entry.revision for clip, entry in before.items()})
+        drafts = await self._on(self._disk, self.journal.drafts)
+        revisions = {clip: entry.revision for clip, entry in before.items()}
+        return self.session.extend(leased, drafts=drafts, revisions=revisions)
 
-    async def _quietly(self, work: Callable[[], object]) -> None:
-        try:
-            await self._on(self._fetch, work)
-        except (Refused, StoreError):
-            return  # asked for again, with words, when the clip is opened
-
-    # -- the store, in the background --------------------------------------------------------------------------------
-
-    def start(self, watcher: Watcher) -> None:
-        """Begin to send, to fetch withdrawals and to renew leases. Call it on the event loop, once."""
-        self._watcher = watcher
-        self._step = begin(self._keep_in_step())
-
-    async def _keep_in_step(self) -> None:
-        backoff = Backoff(most=60.0)
-        renewed = time.monotonic()
-        while True:
-            wait = self._sync_seconds
-            try:
-                await self._withdraw()
-                await self._push()
-                if time.monotonic() - renewed >= self._renew_every:
-                    await self._on(self._wire, self.batch.renew)
-                    renewed = time.monotonic()
-                came = await self.top_up()
-                if came and self._watcher:
-                    self._watcher.clips_came(came)
-                backoff.succeeded()
-            except (JournalError, StoreError) as error:
-                self._told(SyncState(self._unsent_at_least(), str(error)))
-                wait = max(backoff.failed(), 0.5)
-            self._poke.clear()
-            try:
-                await asyncio.wait_for(self._poke.wait(), wait)
-                await asyncio.sleep(SETTLE)
-            except TimeoutError:
-                pass
-
-    async def _withdraw(self) -> None:
+    async def fetch_withdrawals(self) -> tuple[int, bool]:
+        """Fetch the list of withdrawals and drop what it names: how many clips of this sitting went, and whether the
+        one on the screen was among them. Raises `StoreError`.
+        """
         await self._on(self._wire, self.batch.refresh_withdrawn)
         gone = [place.clip.id for place in self.session.places if self.batch.is_withdrawn(place.clip.id)]
-        if gone:
-            on_screen = self.session.withdraw(gone)
-            if self._watcher:
-                self._watcher.clips_withdrawn(on_screen)
+        on_screen = self.session.withdraw(gone)
         for clip in sorted(self.journal.clips() - self._erased):
             if self.batch.is_withdrawn(clip):
-                self._erased.add(clip)
                 await self._erase(clip, "withdrawal")
+        return len(gone), on_screen
 
-    async def _push(self) -> None:
+    async def renew(self) -> tuple[int, bool]:
+        """Prolong the leases; clips not decided yet whose lease went to somebody else leave the sitting. Says how many
+        and whether the one on the screen was among them. Raises `StoreError`.
+        """
+        lost = await self._on(self._wire, self.batch.renew)
+        undecided = [place.clip.id for place in self.session.waiting() if place.clip.id in lost]
+        return len(undecided), self.session.withdraw(undecided)
+
+    async def push(self) -> int:
+        """Send what is unsent; says how many lines the store set aside. Raises `StoreError`, `JournalError`."""
         sent: Sent = await self._on(self._wire, partial(send, self.journal, self.store))
-        if sent.quarantined and self._watcher:
-            self._watcher.set_aside(len(sent.quarantined))
-        self._arrived = self.journal.head.seq - sent.unsent
-        self._told(SyncState(sent.unsent, None))
+        self._arrived = sent.head
+        return len(sent.quarantined)
 
-    def _unsent_at_least(self) -> int:
+    def trouble(self, words: str | None) -> None:
+        """After a round: what is wrong between here and the store; None when nothing is."""
+        self._told(SyncState(self._unsent(), words))
+
+    def _unsent(self) -> int:
         return max(0, self.journal.head.seq - self._arrived)
-
-    def _count_unsent(self) -> None:
-        self._told(SyncState(self._unsent_at_least(), self.sync.trouble))
 
     def _told(self, state: SyncState) -> None:
         if state != self.sync:
             self.sync = state
-            if self._watcher:
+            if self._watcher is not None:
                 self._watcher.sync_changed()
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
     async def end(self) -> None:
         """Keep drafts, send what can be sent at once, give the leases back, close. Never raises for a store that is
-        away.
+        away, and waits for it some seconds at most.
         """
-        if self._step is not None:
-            self._step.cancel()
+        if self._background is not None:
+            await self._background.stop()
         # What has begun is finished: among it may be the erasure that a critical mark asked for.
-        await asyncio.gather(*filter(None, [self._step, *self._tasks]), return_exceptions=True)
+        await self._tasks.drain()
         try:
             await self.save_drafts()
         finally:
-            with suppress(JournalError, StoreError, TimeoutError):
-                await asyncio.wait_for(self._on(self._wire, self._last_words), 5.0)
-            for pool in (self._disk, self._fetch, self._wire):
-                pool.shutdown(wait=True, cancel_futures=True)
+            done = asyncio.ensure_future(self._on(self._wire, self._last_words))
+            await asyncio.wait([done], timeout=LAST_WORDS)
+            for pool in (self._wire, self._fetch):
+                pool.shutdown(wait=False, cancel_futures=True)
+            self._disk.shutdown(wait=True)
             self.journal.close()
-            self.store.close()
+            if done.done():
+                self.store.close()
 
     def _last_words(self) -> None:
-        self.sync = SyncState(send(self.journal, self.store).unsent)
+        with suppress(JournalError, StoreError):
+            self.sync = SyncState(max(0, self.journal.head.seq - send(self.journal, self.store).head))
         # A lease that is being fetched now would outlast the sitting.
         self._fetch.shutdown(wait=True, cancel_futures=True)
-        self.batch.give_back()
-
-    # -- threads -----------------------------------------------------------------------------------------------------
+        with suppress(StoreError):
+            self.batch.give_back()
 
     async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], Given]) -> Given:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = begin(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def waiting_words(places: Sequence[Place]) -> str:
-    """How many clips wait, in words."""
-    count = len(places)
-    return "no clip waits" if not count else f"{count} clip{'s' if count != 1 else ''} to go"

@@ -20,6 +20,29 @@ def begin(work: Coroutine[Any, Any, Given]) -> asyncio.Task[Given]:
     return task
 
 
+class Tasks:
+    """Coroutines that were begun and must be finished before one may leave."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let this run too; after `drain` nothing begins any more."""
+        if self._closed:
+            work.close()
+            return
+        task = begin(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def drain(self) -> None:
+        """Wait until everything that was begun, and all that it began, is finished."""
+        while others := self._running - {asyncio.current_task()}:
+            await asyncio.gather(*others, return_exceptions=True)
+        self._closed = True
+
+
 def _tell(task: asyncio.Task[Any]) -> None:
     if task.cancelled():
         return

@@ -133,6 +133,10 @@ class ReviewStore(Protocol):
         """
         ...
 
+    def quarantined(self, device: str) -> tuple[Quarantined, ...]:
+        """The lines of a device's journal that were set aside."""
+        ...
+
     def withdrawn(self, after: int = 0) -> tuple[int, tuple[str, ...]]:
         """The epoch now, and the ids of the clips withdrawn since epoch `after` (all of them where that is not yet)."""
         ...
@@ -152,8 +156,8 @@ class ReviewStore(Protocol):
         """
         ...
 
-    def renew(self, reviewer: str, clips: Sequence[str]) -> None:
-        """Prolong leases from now on. Clips that went to somebody else meanwhile are passed over."""
+    def renew(self, reviewer: str, clips: Sequence[str]) -> frozenset[str]:
+        """Prolong leases from now on; says which of the clips the reviewer holds: the others went to somebody else."""
         ...
 
     def release(self, reviewer: str, clips: Sequence[str]) -> None:

@@ -14,7 +14,18 @@ from pathlib import Path
 
 from earmark.queue.seal import NotSealed, unseal
 from earmark.queue.store import sqlite_erase, sqlite_lease
-from earmark.queue.store.interface import Counts, Head, Incoming, Leased, Pushed, Refused, Result, StoreError, Unknown
+from earmark.queue.store.interface import (
+    Counts,
+    Head,
+    Incoming,
+    Leased,
+    Pushed,
+    Quarantined,
+    Refused,
+    Result,
+    StoreError,
+    Unknown,
+)
 from earmark.queue.store.objects import AudioObjects
 from earmark.queue.store.sqlite_database import Database
 
@@ -91,9 +102,14 @@ class SqliteStore:
                 connection, reviewer=reviewer, clips=clips, lease=uuid.uuid4().hex, expires=now + self._lease_seconds
             )
 
-    def renew(self, reviewer: str, clips: Sequence[str]) -> None:
+    def quarantined(self, device: str) -> tuple[Quarantined, ...]:
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT seq, reason FROM quarantine WHERE device = ? ORDER BY seq", (device,))
+            return tuple(Quarantined(seq, reason) for seq, reason in rows)
+
+    def renew(self, reviewer: str, clips: Sequence[str]) -> frozenset[str]:
         with self._database.write() as connection:
-            sqlite_lease.renew(connection, reviewer, clips, self._clock() + self._lease_seconds)
+            return sqlite_lease.renew(connection, reviewer, clips, self._clock() + self._lease_seconds)
 
     def release(self, reviewer: str, clips: Sequence[str]) -> None:
         with self._database.write() as connection:

@@ -110,11 +110,16 @@ def reopen(
     return again
 
 
-def renew(connection: sqlite3.Connection, reviewer: str, clips: Iterable[str], expires: float) -> None:
-    """Prolong the leases that the reviewer still holds, those that ran out but went to nobody too."""
+def renew(connection: sqlite3.Connection, reviewer: str, clips: Sequence[str], expires: float) -> frozenset[str]:
+    """Prolong the leases that the reviewer still holds, those that ran out but went to nobody too; says which."""
     connection.executemany(
         "UPDATE clip SET lease_until = ? WHERE id = ? AND owner = ?", [(expires, clip, reviewer) for clip in clips]
     )
+    held = connection.execute(
+        "SELECT id FROM clip WHERE id IN (SELECT value FROM json_each(?)) AND owner = ?",
+        (json.dumps(list(clips)), reviewer),
+    )
+    return frozenset(clip for (clip,) in held)
 
 
 def release(connection: sqlite3.Connection, reviewer: str, clips: Iterable[str]) -> None:

@@ -25,6 +25,7 @@ FROM line AS this JOIN clip ON clip.id = this.clip
 WHERE this.arrival > :after AND this.arrival <= :last
     AND this.verdict IN (SELECT value FROM json_each(:verdicts))
     AND clip.state <> 'withdrawn' AND (clip.state <> 'critical' OR this.verdict = 'critical')
+    AND (clip.state <> 'escalated' OR this.verdict = 'escalated' OR :every)
     AND (this.payload IS NOT NULL OR NOT :every AND this.verdict NOT IN (SELECT value FROM json_each(:has_text)))
     AND (:every OR NOT EXISTS (
         SELECT 1 FROM line AS later

@@ -95,7 +95,7 @@ def history_lines(places: Sequence[Place], width: int) -> list[list[Piece]]:
         if latest is None:
             continue
         verdict = latest.verdict.value
-        text = "" if verdict == "critical" else (latest.text or place.clip.hypothesis.text)
+        text = "" if verdict == "critical" else (place.clip.hypothesis.text if latest.text is None else latest.text)
         told = datetime.fromisoformat(latest.at).astimezone().strftime("%H:%M")
         lines.append([(f"{told}  {verdict:<15}", ""), (text[:width], "muted")])
     return lines

@@ -47,6 +47,8 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         """`opened` is called when the parts are there, before the first paint."""
         super().__init__()
         self._opened = opened
+        self.alarmed = False
+        """Whether the notice is one that only a key may clear."""
 
     def compose(self) -> ComposeResult:
         yield Lines(id="status")
@@ -149,6 +151,7 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
 
     def say(self, text: str, look: str = "muted") -> None:
         """A sentence or two for the reviewer, on at most two lines; an empty text clears them."""
+        self.alarmed = look == "bad" and bool(text)
         lines = textwrap.wrap(text, self.inner, max_lines=2, placeholder=" …")
         self.notice.show(*(((line, look),) for line in lines), *[()] * (2 - len(lines)))
 

@@ -89,17 +89,17 @@ class Player:
 
     # What a reviewer asks for.
 
-    def load(self, clip_id: str, samples: Decoded, rate: int) -> None:
+    def load(self, clip_id: str, samples: Decoded, rate: int, heard: Heard | None = None) -> None:
         """Take a new clip, silent and at its beginning; the one before is dropped. Speed and loop stay as they are.
 
         `samples` are the frames of one channel, shape (frames,), int16 or float32, `rate` of them a second; they are
-        not copied and must not change.
+        not copied and must not change. `heard` is what of it was heard before.
         """
         with self._lock:
             self._halt()
             self._clip, self._track = clip_id, Track(samples, rate)
             self._position, self._until, self._playing = 0.0, None, False
-            self._heard = Heard()
+            self._heard = Heard() if heard is None else heard.copy()
             self._starts = self._loops = 0
         self._box.put("open")
 
@@ -226,13 +226,15 @@ class Player:
     @property
     def heard(self) -> float:
         """How much of this clip has sounded, from 0 to 1; 0 without a clip."""
+        return self.heard_so_far().share(self._length()) if self._track is not None else 0.0
+
+    def heard_so_far(self) -> Heard:
+        """Which stretches of this clip have sounded."""
         with self._lock:
-            if self._track is None:
-                return 0.0
             heard = self._heard.copy()
             if self._run:
                 heard.add(self._run.start, self._now())
-            return heard.share(self._length())
+            return heard
 
     @property
     def sink_name(self) -> str | None:

@@ -163,12 +163,12 @@ def test_parts_of_one_recording(corpus: Path) -> None:
 
 
 def test_the_cap_and_the_roots_can_be_set(corpus: Path) -> None:
-    (corpus / "lists").mkdir()
-    path = corpus / "lists" / "all.jsonl"
-    path.write_text(json.dumps({"audio_filepath": "../plain.flac", "text": ""}) + "\n")
-    assert loaded(path, Shelf())[0] == Loaded(added=1)
-    assert loaded(path, Shelf(), longest=2.0)[0] == Loaded(rejected=1)
-    assert loaded(path, Shelf(), roots=[corpus / "lists"])[0] == Loaded(rejected=1)
+    (corpus / "lists" / "deep").mkdir(parents=True)
+    path = corpus / "lists" / "deep" / "all.jsonl"
+    path.write_text(json.dumps({"audio_filepath": "../../plain.flac", "text": ""}) + "\n")
+    assert loaded(path, Shelf())[0] == Loaded(rejected=1)
+    assert loaded(path, Shelf(), roots=[corpus])[0] == Loaded(added=1)
+    assert loaded(path, Shelf(), roots=[corpus], longest=2.0)[0] == Loaded(rejected=1)
 
 
 def test_a_clip_without_hypothesis(corpus: Path) -> None:

@@ -26,6 +26,7 @@ class Memory:
         self.lines: dict[str, list[tuple[int, str, bytes]]] = {}
         self.lose = 0
         self.refuse: set[int] = set()
+        self.aside: list[Quarantined] = []
         self.pushes = 0
 
     def head(self, device: str) -> Head:
@@ -44,11 +45,15 @@ class Memory:
                 continue
             if read["seq"] in self.refuse:
                 aside.append(Quarantined(read["seq"], "no such clip"))
+                self.aside.append(aside[-1])
             held.append((read["seq"], read["chain"], line))
         if self.lose:
             self.lose -= 1
             raise StoreUnreachable("the answer was lost")
         return Pushed(self.head(device), tuple(aside))
+
+    def quarantined(self, device: str) -> tuple[Quarantined, ...]:
+        return tuple(self.aside)
 
 
 @pytest.fixture
@@ -97,6 +102,17 @@ def test_lines_set_aside_are_noted_with_their_reason(journal: Journal) -> None:
     assert [one.seq for one in sent.quarantined] == [2]
     assert [(one.seq, one.clip, one.reason) for one in journal.quarantine()] == [(2, "c1", "no such clip")]
     assert sent.unsent == 0
+
+
+def test_a_note_that_a_crash_lost_is_written_at_the_next_sync(journal: Journal) -> None:
+    store = Memory()
+    store.refuse = {1}
+    journal.append(decision("c1"))
+    store.push(journal.device, "r", journal.lines(0))  # and then the program was killed
+    assert journal.quarantine() == ()
+    assert [one.seq for one in send(journal, store).quarantined] == [1]  # type: ignore[arg-type]
+    assert [one.clip for one in journal.quarantine()] == ["c1"]
+    assert send(journal, store).quarantined == ()  # type: ignore[arg-type]
 
 
 def test_a_journal_restored_from_an_older_copy_goes_on_as_a_new_device(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Keeping a sitting in step with its store, in the background: withdrawals, leases, journal lines, more clips.
+
+The four are independent: what one cannot do hinders none of the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from earmark.queue.journal import JournalError
+from earmark.queue.store.interface import StoreError
+from earmark.queue.sync import Backoff
+from earmark.tui.tasks import begin
+
+if TYPE_CHECKING:
+    from earmark.tui.sitting import Sitting
+
+RENEW_EVERY = 60.0
+"""Seconds between signs of life for the leases; far below the shortest sensible lease."""
+
+SETTLE = 0.4
+"""Seconds that a sync waits after a decision, so that quick decisions travel together."""
+
+
+class Watcher(Protocol):
+    """What the background tells the screen, always on the event loop."""
+
+    def sync_changed(self) -> None: ...
+
+    def clips_withdrawn(self, on_screen: bool) -> None: ...
+
+    def leases_lost(self, on_screen: bool) -> None: ...
+
+    def clips_came(self, count: int) -> None: ...
+
+    def set_aside(self, count: int) -> None: ...
+
+    def disk_trouble(self, words: str) -> None: ...
+
+
+class InStep:
+    """The background of a sitting. `poke` makes it go round soon."""
+
+    def __init__(self, sitting: Sitting, watcher: Watcher, *, every: float, lease_seconds: float) -> None:
+        self._sitting = sitting
+        self._watcher = watcher
+        self._every = every
+        self._renew_every = min(RENEW_EVERY, lease_seconds / 3)
+        self._renewed = time.monotonic()
+        self._poke = asyncio.Event()
+        self._task = begin(self._go_round())
+
+    def poke(self) -> None:
+        """There is something to send."""
+        self._poke.set()
+
+    async def stop(self) -> None:
+        """End, without finishing the round."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _go_round(self) -> None:
+        backoff = Backoff(most=60.0)
+        steps: tuple[Callable[[], Awaitable[None]], ...] = (self._withdraw, self._renew, self._push, self._top_up)
+        while True:
+            trouble = None
+            for step in steps:
+                try:
+                    await step()
+                except (JournalError, StoreError) as error:
+                    trouble = trouble or str(error)
+            self._sitting.trouble(trouble)
+            if trouble is None:
+                backoff.succeeded()
+            wait = self._every if trouble is None else max(backoff.failed(), 0.5)
+            self._poke.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._poke.wait(), wait)
+                await asyncio.sleep(SETTLE)
+
+    async def _withdraw(self) -> None:
+        gone, on_screen = await self._sitting.fetch_withdrawals()
+        if gone:
+            self._watcher.clips_withdrawn(on_screen)
+
+    async def _renew(self) -> None:
+        if time.monotonic() - self._renewed < self._renew_every:
+            return
+        lost, on_screen = await self._sitting.renew()
+        self._renewed = time.monotonic()
+        if lost:
+            self._watcher.leases_lost(on_screen)
+
+    async def _push(self) -> None:
+        aside = await self._sitting.push()
+        if aside:
+            self._watcher.set_aside(aside)
+
+    async def _top_up(self) -> None:
+        came = await self._sitting.top_up()
+        if came:
+            self._watcher.clips_came(came)
