@@ -44,7 +44,8 @@ class Place(msgspec.Struct):
     """A clip of this sitting and what became of it.
 
     `kept` is text that was typed and not saved, with its caret (code points). `heard` (which stretches) and `plays` are
-    those of earlier visits in this sitting: who goes back to a clip need not hear it all again.
+    those of earlier visits in this sitting: who goes back to a clip need not hear it all again. `offered` is true until
+    the reviewer has been told that the text is one left unfinished in an earlier sitting.
     """
 
     leased: Leased
@@ -53,6 +54,7 @@ class Place(msgspec.Struct):
     kept: str | None = None
     caret: int = 0
     sealed: bool = False
+    offered: bool = False
     opened: float = 0.0
     keys: int = 0
     heard: SoFar = msgspec.field(default_factory=SoFar)
@@ -65,7 +67,7 @@ class Place(msgspec.Struct):
     def offer(self, draft: str | None) -> None:
         """Take up a text that was left unfinished, the caret behind it."""
         if draft is not None:
-            self.kept, self.caret = draft, len(draft)
+            self.kept, self.caret, self.offered = draft, len(draft), True
 
     def seal(self) -> None:
         """The critical mark can no longer be taken back: nothing of the clip stays in memory."""
@@ -304,7 +306,8 @@ class Session:
             # The text that was saved is offered again, but never what stood under a critical mark.
             text = place.latest.text if place.latest is not None else None
             place.latest, place.revision = decision, decision.revision
-            place.kept = None if text in (None, decision.text, place.clip.hypothesis.text) else text
+            retracted = decision.verdict is Verdict.RETRACTED
+            place.kept = text if retracted and text not in (None, place.clip.hypothesis.text) else None
             if self._times:
                 self._times.pop()
             return self._go(index, now)

@@ -68,10 +68,10 @@ class Reviewing:
         self._last_key_at = time.monotonic()
         if self.ending or not self._do:
             return True
-        self.app.say("")
         if self.blank:
             self.wake()
             return True
+        self.app.say("")
         action = self.keymap.lookup(self.context, key, character)
         if self.deciding.busy and (action is None or action.id not in ("review.quit", "anywhere.quit")):
             self.app.say("Saving …")
@@ -193,7 +193,8 @@ class Reviewing:
         else:
             if self.panels.open == "summary":
                 self.panels.close()
-            if place.kept is not None and place.keys == 0 and place.plays == 0:
+            if place.offered:
+                place.offered = False
                 self._unfinished = True
                 edit, accept = shown(self.keymap, "review.edit"), shown(self.keymap, "review.accept")
                 self.app.say(f"You left this text unfinished: {edit} goes on with it, {accept} saves it.", "warn")
