@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def uuid7(now_ms: int, entropy: bytes) -> str:
@@ -23,6 +23,7 @@ def new_id() -> str:
     return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
 
 
-def told_time() -> str:
-    """The wall clock in UTC, RFC 3339 with milliseconds: for people to read, never to order by."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def told_time(days_ago: float = 0.0) -> str:
+    """The wall clock in UTC, RFC 3339 with milliseconds, now or some days ago: for people, never to order by."""
+    told = datetime.now(UTC) - timedelta(days=days_ago)
+    return told.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from earmark.queue.store.interface import Head, Quarantined, ReviewStore, StoreError
+
+if TYPE_CHECKING:
+    from earmark.queue.journal.line import Entry
 
 
 class HasNumber(Protocol):
@@ -112,6 +115,33 @@ def erase_withdrawn(journal: ErasableJournal, withdrawn: Iterable[str]) -> int:
     raises.
     """
     return sum(journal.erase(clip, "withdrawal") > 0 for clip in sorted(journal.clips() & set(withdrawn)))
+
+
+class RetainingJournal(Protocol):
+    """What the retention rule needs of a journal."""
+
+    def entries(self) -> Iterator[Entry]: ...
+
+    def drafts(self) -> dict[str, str]: ...
+
+    def retire(self, clips: Iterable[str]) -> int: ...
+
+
+def retire(journal: RetainingJournal, arrived: int, before: str) -> int:
+    """Erase the texts of clips that have arrived in the store and were last touched before a told time (RFC 3339, UTC).
+
+    `arrived` is the store's cursor. Unfinished texts stay: they are nowhere else. Says how many lines lost theirs;
+    raises what the journal raises.
+    """
+    last: dict[str, tuple[int, str]] = {}
+    texts: set[str] = set()
+    for entry in journal.entries():
+        last[entry.clip] = (entry.seq, entry.at)
+        if entry.payload is not None:
+            texts.add(entry.clip)
+    unfinished = journal.drafts()
+    old = [clip for clip, (seq, at) in last.items() if clip in texts and seq <= arrived and at < before]
+    return journal.retire(clip for clip in old if clip not in unfinished)
 
 
 class Backoff:

@@ -81,6 +81,7 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
             store,
             sync_seconds=settings.sync_seconds,
             lease_seconds=settings.lease_minutes * 60,
+            keep_days=settings.keep_days,
         )
         silent = "Sound is off (--sound none)." if settings.sound == "none" else None
         return EarmarkApp(

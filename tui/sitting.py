@@ -21,7 +21,7 @@ from earmark.queue.journal import Journal, JournalError, NotSaved
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Refused, ReviewStore, StoreError
-from earmark.queue.sync import Sent, send
+from earmark.queue.sync import Sent, retire, send
 from earmark.tui.instep import InStep, Watcher
 from earmark.tui.tasks import Tasks
 
@@ -50,6 +50,7 @@ class Sitting:
         *,
         sync_seconds: float = 10.0,
         lease_seconds: float = 900.0,
+        keep_days: float = 0.0,
     ) -> None:
         self.session = session
         self.journal = journal
@@ -59,6 +60,7 @@ class Sitting:
         self.sync = SyncState()
         self._every = sync_seconds
         self._lease_seconds = lease_seconds
+        self._keep_days = keep_days
         self._disk = ThreadPoolExecutor(1, "journal")
         self._fetch = ThreadPoolExecutor(2, "fetch")
         self._wire = ThreadPoolExecutor(1, "sync")
@@ -189,6 +191,9 @@ class Sitting:
         """Send what is unsent; says how many lines the store set aside. Raises `StoreError`, `JournalError`."""
         sent: Sent = await self._on(self._wire, partial(send, self.journal, self.store))
         self._arrived = sent.head
+        if self._keep_days:
+            before, self._keep_days = told_time(days_ago=self._keep_days), 0.0  # once a sitting is often enough
+            await self._on(self._disk, partial(retire, self.journal, sent.head, before))
         return len(sent.quarantined)
 
     def trouble(self, words: str | None) -> None:

@@ -65,11 +65,14 @@ def open_store_of(settings: Settings) -> Store:
     """The store that the settings name."""
     from earmark.queue.store.open import open_store
 
-    return open_store(
+    store = open_store(
         settings.store_url,
         lease_seconds=settings.lease_minutes * 60,
         critical_hold=settings.critical_hold_days * 86400,
     )
+    # Whoever comes by destroys what is due: a store from which nobody leases any more must not keep critical clips.
+    store.purge()
+    return store
 
 
 def journal_folder(settings: Settings, store_id: str) -> Path:

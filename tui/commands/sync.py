@@ -19,7 +19,8 @@ def sync(given: Invocation) -> None:
       earmark --store sqlite:////srv/earmark sync
     """
     from earmark.queue.journal import Journal, JournalBusy
-    from earmark.queue.sync import erase_withdrawn, send
+    from earmark.queue.stamp import told_time
+    from earmark.queue.sync import erase_withdrawn, retire, send
 
     settings = given.settings()
     store = open_store_of(settings)
@@ -33,6 +34,8 @@ def sync(given: Invocation) -> None:
         with journal:
             erased = erase_withdrawn(journal, store.withdrawn()[1])
             sent = send(journal, store)
+            if settings.keep_days:
+                retire(journal, sent.head, told_time(days_ago=settings.keep_days))
         click.echo(
             f"{plural(sent.arrived, 'line')} sent, {sent.unsent} not sent; "
             f"{plural(erased, 'withdrawn clip')} erased here."

@@ -9,10 +9,11 @@ import pytest
 
 from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal import Journal
+from earmark.queue.journal.verify import verify
 from earmark.queue.stamp import new_id, told_time, uuid7
 from earmark.queue.store.interface import Head, Pushed, Quarantined, StoreError, StoreUnreachable
 from earmark.queue.store.open import open_store
-from earmark.queue.sync import Backoff, erase_withdrawn, send
+from earmark.queue.sync import Backoff, erase_withdrawn, retire, send
 
 
 def decision(clip: str, verdict: Verdict = Verdict.SKIPPED, text: str | None = None) -> Decision:
@@ -153,6 +154,22 @@ def test_withdrawn_clips_are_erased_from_the_journal(journal: Journal) -> None:
     texts = {entry.clip: entry.text for entry in journal.entries() if entry.verdict}
     assert texts == {"gone": None, "stays": "a text"}
     assert erase_withdrawn(journal, ["gone"]) == 0
+
+
+def test_texts_that_have_arrived_are_erased_after_their_time(journal: Journal) -> None:
+    import msgspec
+
+    store = Memory()
+    old = msgspec.structs.replace(decision("old", Verdict.CORRECTED, "an old text"), at="2026-01-01T00:00:00.000Z")
+    journal.append(old)
+    journal.append(decision("new", Verdict.CORRECTED, "a new text"))
+    sent = send(journal, store)  # type: ignore[arg-type]
+    journal.append(msgspec.structs.replace(old, id=new_id(), clip="unsent"))
+    assert retire(journal, sent.head, "2026-06-01T00:00:00.000Z") == 1
+    texts = {entry.clip: entry.text for entry in journal.entries() if entry.verdict}
+    assert texts == {"old": None, "new": "a new text", "unsent": "an old text"}
+    assert verify(journal.folder).faults == ()
+    assert retire(journal, sent.head, "2026-06-01T00:00:00.000Z") == 0
 
 
 def test_waits_grow_to_a_bound_and_start_over() -> None:
