@@ -55,9 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `idle_blank`: seconds without sound or key until the screen goes blank; 0 never. `doubt_below`: words under this
     confidence are marked. `longest_clip`: seconds. `batch`: clips leased at a time.
     `lease_minutes`: how long a lease lasts without a sign of life. `critical_hold_days`: how long a supervisor can
-    still hear a critical clip. `keep_days`: how long a text stays in the reviewer's own journal once the store has it; 0
-    for ever. `sync_seconds`: how often the screen sends and fetches. `unsynced_warn`: from so many unsent lines on the
-    screen warns.
+    still hear a critical clip. `keep_days`: how long a text stays in the reviewer's own journal once the store has it;
+    0 for ever. `sync_seconds`: how often the screen sends and fetches. `unsynced_warn`: from so many unsent lines on
+    the screen warns.
     """
 
     store: str | None = None
