@@ -62,6 +62,8 @@ class Batch:
         self._left = limit
         self._clock = clock
         self._lock = threading.Lock()
+        # Two at a time would take each other's clips for surplus, and give back what the other counts on.
+        self._filling = threading.Lock()
         self._held: set[str] = set()
         self._sounds: dict[str, Sound] = {}
         self._withdrawn: set[str] = set()
@@ -108,13 +110,17 @@ class Batch:
         `undelivered` is how many decisions the store has not got yet: it takes those clips for waiting still and counts
         them. At most the sitting's limit in all. Raises `StoreError`.
         """
-        want = self._size - waiting
-        if self._left is not None:
-            want = min(want, self._left)
-        if want <= 0 or waiting > self._size // 2:
-            return []
+        with self._filling:
+            want = self._size - waiting
+            if self._left is not None:
+                want = min(want, self._left)
+            if want <= 0 or waiting > self._size // 2:
+                return []
+            return self._lease(want, waiting + undelivered, first)
+
+    def _lease(self, want: int, known: int, first: Sequence[str]) -> list[Leased]:
         self._fresh_list()
-        leased = self._store.lease(self._reviewer, want + waiting + undelivered, lang=self._lang, first=first)
+        leased = self._store.lease(self._reviewer, want + known, lang=self._lang, first=first)
         with self._lock:
             new = [item for item in leased if item.clip.id not in self._held and item.clip.id not in self._withdrawn]
             new, surplus = [_harmless(item) for item in new[:want]], new[want:]

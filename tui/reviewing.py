@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from earmark.tui.hearing import Hearing
 
 
-STARTS = frozenset({"review.play_pause", "review.replay", "review.accept", "review.edit"})
-"""What starts a clip that waits for a key; a key without action does too."""
+WHILE_WAITING = frozenset(f"review.{name}" for name in ("critical", "undo", "previous", "history", "help", "quit")) | {
+    "anywhere.critical",
+    "anywhere.quit",
+}
+"""What keys do while a clip waits for one, after a disturbing one. Any other key starts it and does nothing else."""
 
 
 class Reviewing:
@@ -94,7 +97,7 @@ class Reviewing:
             return True
         if action is not None and self.panels.shields(action):
             return True
-        if self.hearing.held and (action is None or action.id in STARTS):
+        if self.hearing.held and (action is None or action.id not in WHILE_WAITING):
             self.hearing.held = False
             self.hearing.play_pause()
         elif action is None:

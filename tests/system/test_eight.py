@@ -10,7 +10,7 @@ from pathlib import Path
 from terminal.console import Console
 from terminal.desk import CLIPS, Desk, decide, leave, squeezed
 
-EMPTY = "THE QUEUE IS EMPTY"
+EMPTY = "NOTHING IS LEFT HERE"
 NO_WORDS = squeezed("(the machine heard no words)")
 REVIEWERS = [f"r{number}" for number in range(1, 9)]
 

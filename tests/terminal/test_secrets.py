@@ -21,6 +21,8 @@ CRASHING = """
 import sys
 from earmark.tui.deciding import Deciding
 from earmark.tui.hearing import Hearing
+from earmark.tui.instep import InStep
+from earmark.tui.panels import Panels
 from earmark.tui.reviewing import Reviewing
 from earmark.tui.screens.review import ReviewScreen
 from earmark.tui.sitting import Sitting
@@ -37,13 +39,13 @@ async def fail_later(*given, **named):
 
 where = sys.argv.pop(1)
 if where == "a key":
-    Reviewing.help = fail
+    Panels.help = fail
 elif where == "saving":
     Sitting.save = fail_later
 elif where == "the disk":
     Sitting._append = fail
 elif where == "sending":
-    Sitting._push = fail_later
+    InStep._push = fail_later
 elif where == "a clock":
     Reviewing._idle = fail
 elif where == "the sound":
