@@ -79,7 +79,7 @@ class Deciding:
         heard = on.hearing.heard()
         text = None
         if verdict in HAS_TEXT:
-            text = on.typed().strip() if on.context is Context.EDIT else here.shown
+            text = (on.typed() if on.context is Context.EDIT else here.shown).strip()
             if self._session.settled(text) and here.kept is None:
                 on.leave_field()
                 on.visit(self._session.advance(time.monotonic()))
