@@ -178,18 +178,28 @@ def _from_file(path: Path) -> dict[str, Any]:
     return {key: _checked(f"{path}: {key}", key, value) for key, value in data.items()}
 
 
+EXPECTED = {
+    **dict.fromkeys(("must_hear", "doubt_below"), "a number from 0 to 1"),
+    **dict.fromkeys(("idle_blank", "longest_clip", "critical_hold_days", "keep_days"), "a number, 0 or more"),
+    **dict.fromkeys(("batch", "unsynced_warn"), "a whole number from 1 on"),
+    "lease_minutes": "a number above 0",
+    "sync_seconds": "a number above 0, at most 60",
+    "marks": f"a table of texts ({', '.join(Marks.__struct_fields__)})",
+}
+
+
 def _checked(where: str, key: str, value: Any) -> Any:
     field = next(f for f in msgspec.structs.fields(Settings) if f.name == key)
     if key in CHOICES and value not in CHOICES[key]:
         raise SettingsError(f"{where}: {value!r} is not one of {', '.join(CHOICES[key])}.")
     try:
         return msgspec.convert(value, field.type, strict=not isinstance(value, str))
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}: {str(error)[:1].lower()}{str(error)[1:]}.") from None
+    except msgspec.ValidationError:
+        raise SettingsError(f"{where}: must be {EXPECTED.get(key, 'a text')}, not {value!r}.") from None
 
 
 def _nearest(key: str, prefix: str) -> str:
     close = difflib.get_close_matches(key.lower(), Settings.__struct_fields__, n=1, cutoff=0.3)
     if not close:
         return ""
-    return f"; did you mean {prefix}{close[0].upper() if prefix else close[0]}"
+    return f" (did you mean {prefix}{close[0].upper() if prefix else close[0]}?)"

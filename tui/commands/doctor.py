@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -40,12 +41,14 @@ def doctor(given: Invocation) -> None:
     """
     settings = given.settings()
     bad = False
+    width = shutil.get_terminal_size().columns
     for look in (_settings, _terminal, _sound, _store, _disk, _clock):
         for finding in look(settings):
             bad |= finding.state == "bad"
-            click.echo(f"{SIGNS[finding.state]} {finding.about:<9} {finding.found}")
-            if finding.remedy:
-                click.echo(f"            {finding.remedy}")
+            head = f"{SIGNS[finding.state]} {finding.about:<9} "
+            for text, first in ((finding.found, head), (finding.remedy, " " * len(head))):
+                if text:
+                    click.echo(textwrap.fill(text, width, initial_indent=first, subsequent_indent=" " * len(head)))
     if bad:
         raise click.exceptions.Exit(1)
 

@@ -14,7 +14,7 @@ from textual.screen import Screen
 
 from earmark.queue.session import Place, Progress
 from earmark.tui.sitting import SyncState
-from earmark.tui.widgets.lines import Lines, Piece, spread
+from earmark.tui.widgets.lines import Lines, Piece, cells, spread
 from earmark.tui.widgets.panel import Panel
 from earmark.tui.widgets.transcript import Transcript, tokens
 from earmark.tui.widgets.waveform import Waveform
@@ -124,8 +124,13 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
             sound,
         ]
         width = self.inner
-        if sum(len(text) for text, _ in [*left, *right]) + 1 > width:
+        # What is saved and unsent stays longest; the pace goes first, then the way out for sound where it works.
+        if cells([*left, *right]) >= width:
             left = left[:2]
+        if cells([*left, *right]) >= width and sound[1] == "muted":
+            right = right[:-2]
+        if cells([*left, *right]) >= width:
+            left = left[1:]
         self.status.show(spread(left, right, width))
 
     def show_clock(self, playing: Playing | None, must_hear: float) -> None:

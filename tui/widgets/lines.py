@@ -75,8 +75,12 @@ def fitted(pieces: Sequence[tuple[str, Style]], width: int, plain: Style) -> Str
 
 def spread(left: Sequence[Piece], right: Sequence[Piece], width: int) -> list[Piece]:
     """Two groups at the two ends of a line; the right one goes when there is no room for both."""
-    used = sum(cell_len(text) for text, _ in left)
-    wanted = sum(cell_len(text) for text, _ in right)
+    used, wanted = cells(left), cells(right)
     if used + wanted + 1 > width:
         return list(left)
     return [*left, (" " * (width - used - wanted), ""), *right]
+
+
+def cells(pieces: Sequence[Piece]) -> int:
+    """How many cells the pieces take."""
+    return sum(cell_len(text) for text, _ in pieces)
