@@ -45,7 +45,7 @@ ACTIONS = MappingProxyType(
         for action in (
             *_actions(
                 Context.REVIEW,
-                ("play_pause", "play/pause", "play or pause"),
+                ("play_pause", "play", "play or pause"),
                 ("replay", "replay", "play again from the start"),
                 ("back", "back", "go one second back"),
                 ("forward", "on", "go one second on"),
@@ -72,7 +72,7 @@ ACTIONS = MappingProxyType(
                 ("leave", "leave", "leave the text as it stands, caret kept"),
                 ("back", "back", "go one second back"),
                 ("forward", "on", "go one second on"),
-                ("play_pause", "play/pause", "play or pause"),
+                ("play_pause", "play", "play or pause"),
                 ("replay", "replay", "play again from the start"),
                 ("slower", "slower", "play slower"),
                 ("faster", "faster", "play faster"),

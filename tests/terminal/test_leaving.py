@@ -127,7 +127,7 @@ def test_a_window_may_change_its_size_in_the_middle_of_a_clip(desk: Desk, pulse:
                 console.settle(0.2)
             console.resize(columns, rows)
             # The old hint line is gone from where it was, and the new one is at the foot.
-            console.wait(lambda _, last=rows - 1: console.lines()[last].startswith(" space play/pause"))
+            console.wait(lambda _, last=rows - 1: console.lines()[last].startswith(" space play"))
             console.wait(lambda text: shows(console, clip) and "Earmark" in console.lines()[0])
             head = next(line for line in console.lines() if "◆" in line)
             assert len(head.rstrip()) == columns - 1

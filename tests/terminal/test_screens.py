@@ -40,7 +40,7 @@ def walk(desk: Desk, theme: str, columns: int, rows: int) -> Iterator[tuple[str,
             return console
 
         ready(console, clip)
-        yield "review", at_rest("MACHINE HEARD", "no sound", "Sound is off", "space play/pause")
+        yield "review", at_rest("MACHINE HEARD", "no sound", "Sound is off", "space play")
         console.press("e")
         yield "edit", at_rest("EDITING", "enter save")
         console.press("escape")
@@ -50,7 +50,7 @@ def walk(desk: Desk, theme: str, columns: int, rows: int) -> Iterator[tuple[str,
         console.press("pagedown")
         yield "help, further down", at_rest("accept the text", gone="KEYS  keymap")
         console.press("escape")
-        at_rest("space play/pause")
+        at_rest("space play")
         console.press("e")
         at_rest("EDITING")
         console.type(" them")
@@ -64,7 +64,7 @@ def walk(desk: Desk, theme: str, columns: int, rows: int) -> Iterator[tuple[str,
         console.press("H")
         yield "history", at_rest("THIS SITTING", "enter open")
         console.press("escape")
-        at_rest("space play/pause")
+        at_rest("space play")
         leave(console)
 
 
