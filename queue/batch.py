@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -17,10 +17,6 @@ from earmark.queue.source import SourceError
 from earmark.queue.store.interface import Leased, Refused, ReviewStore, StoreError
 from earmark.queue.text import clean
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
 MOST_OF_A_LANGUAGE = 35
 """Characters of a language tag that are kept: a buffer for one must be at least as long (RFC 5646, 4.4.1)."""
 
@@ -28,17 +24,14 @@ LIST_GOOD_FOR = 60.0
 """Seconds after which the list of withdrawals must be fetched anew before anything is leased or played."""
 
 
-class Sound(msgspec.Struct, frozen=True):
-    """A clip's sound: `samples` int16 (frames,), one channel, `rate` frames a second."""
-
-    samples: npt.NDArray[np.int16]
-    rate: int
+Sound = TypeVar("Sound")
+"""A clip's sound in whatever form it is played."""
 
 
-class Batch:
+class Batch(Generic[Sound]):
     """What one reviewer has leased from one store.
 
-    `decode` turns the store's FLAC into samples. `ahead` clips are kept decoded. Thread-safe.
+    `decode` turns the store's FLAC into what is played. `ahead` clips are kept decoded. Thread-safe.
     """
 
     def __init__(

@@ -40,6 +40,10 @@ SAID = {
 }
 
 
+SOUND_FIRST = 0.004
+"""Seconds that painting the next clip waits for its sound to begin."""
+
+
 class Deciding:
     """Gives verdicts on the clip on the screen and takes them back, one at a time."""
 
@@ -128,15 +132,18 @@ class Deciding:
         try:
             place = await saving
         except (JournalError, OSError) as error:
+            self.busy = False
             on.app.say(f"NOT SAVED: {error} Then press the key again.", "bad")
             return
-        finally:
-            self.busy = False
+        on.sound(place, play=verdict is not Verdict.ESCALATED)
+        # The player's thread wants the interpreter before painting takes it: the ear notices sooner than the eye.
+        await asyncio.sleep(SOUND_FIRST)
+        self.busy = False
         said = SAID[verdict].format(undo=shown(keymap, "review.undo"), play=shown(keymap, "review.play_pause"))
         on.app.say(said, "good")
         on.leave_field()
         on.panels.close()
-        on.visit(place, play=verdict is not Verdict.ESCALATED)
+        on.show(self._session.current)
         on.later(self._top_up())
 
     async def _top_up(self) -> None:

@@ -18,8 +18,8 @@ from earmark.tui.tasks import begin
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from earmark.queue.batch import Sound
     from earmark.tui.app import EarmarkApp
+    from earmark.tui.sound.track import Track
 
 TICK = 0.2
 """Seconds between moves of the playhead: often enough to follow by eye, seldom enough for a slow line."""
@@ -93,8 +93,8 @@ class Hearing:
             self._waiting = waiting
             self.paint()
 
-    def _begin(self, place: Place, sound: Sound) -> None:
-        self._player.load(place.clip.id, sound.samples, sound.rate, place.heard)
+    def _begin(self, place: Place, track: Track) -> None:
+        self._player.load_track(place.clip.id, track, place.heard)
         if not self.held and self._app.reviewing.present:
             self.play()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.queue.batch import Batch, Sound
+from earmark.queue.batch import Batch
 from earmark.queue.decision import Verdict
 from earmark.queue.journal import Journal, JournalError
 from earmark.queue.journal.reading import decision_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from earmark.queue.store.interface import Leased, Store
     from earmark.tui.app import EarmarkApp
     from earmark.tui.sound.player import Player, PlayerEvent
+    from earmark.tui.sound.track import Track
 
 
 def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None, recall: bool = False) -> None:
@@ -118,12 +119,14 @@ def make_player(preference: str, report: Callable[[PlayerEvent], None]) -> Playe
     return Player(report, candidates(preference))
 
 
-def decode(flac: bytes) -> Sound:
-    """From the store's FLAC to samples."""
+def decode(flac: bytes) -> Track:
+    """From the store's FLAC to what is played, made ready: evening out its loudness must not wait till it is wanted."""
     from earmark.queue.audio import decode as frames
+    from earmark.tui.sound.track import Track
 
-    samples, rate = frames(flac)
-    return Sound(samples, rate)
+    track = Track(*frames(flac))
+    track.ready()
+    return track
 
 
 def revisions(journal: Journal, leased: Iterable[Leased]) -> dict[str, int]:
@@ -132,7 +135,7 @@ def revisions(journal: Journal, leased: Iterable[Leased]) -> dict[str, int]:
 
 
 def recall_decided(
-    session: Session, journal: Journal, batch: Batch, clips: Iterable[str], drafts: Mapping[str, str]
+    session: Session, journal: Journal, batch: Batch[Track], clips: Iterable[str], drafts: Mapping[str, str]
 ) -> None:
     """Put clips decided in earlier sittings before those that wait, with what was decided and what was left unfinished;
     critical ones stay away.

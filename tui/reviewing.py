@@ -184,8 +184,16 @@ class Reviewing:
 
     def visit(self, place: Place | None, *, play: bool = True) -> None:
         """Let a place sound, and show it."""
+        self.sound(place, play=play)
+        self.show(place)
+
+    def sound(self, place: Place | None, *, play: bool) -> None:
+        """Let a place sound."""
         self.deciding.guard.opened()
         self.hearing.open(place, play=play)
+
+    def show(self, place: Place | None) -> None:
+        """Show the place that sounds."""
         self._show(place)
         self.app.call_after_refresh(lambda: self.deciding.guard.painted(time.monotonic()))
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from earmark.queue.batch import Batch, Sound
+from earmark.queue.batch import Batch
 from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import Journal, JournalError, NotSaved
 from earmark.queue.session import Place, Session, Stamp
@@ -24,6 +24,9 @@ from earmark.queue.store.interface import Refused, ReviewStore, StoreError
 from earmark.queue.sync import Sent, retire, send
 from earmark.tui.instep import InStep, Watcher
 from earmark.tui.tasks import Tasks
+
+if TYPE_CHECKING:
+    from earmark.tui.sound.track import Track
 
 Given = TypeVar("Given")
 
@@ -45,7 +48,7 @@ class Sitting:
         self,
         session: Session,
         journal: Journal,
-        batch: Batch,
+        batch: Batch[Track],
         store: ReviewStore,
         *,
         sync_seconds: float = 10.0,
@@ -136,7 +139,7 @@ class Sitting:
 
     # -- sound and clips ---------------------------------------------------------------------------------------------
 
-    async def sound(self, clip: str) -> Sound:
+    async def sound(self, clip: str) -> Track:
         """The clip's sound, ready to play. Raises `Refused` when it is withdrawn, `StoreError` when it cannot be
         had.
         """

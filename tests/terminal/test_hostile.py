@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from terminal.console import SHARED, Console, earmark
+from terminal.console import SHARED, Console
 from terminal.home import Home, decide, leave, opened, saved
 from terminal.scan import PAYLOADS, STEERING, foreign, marked
 
@@ -91,23 +90,34 @@ CORPORA: dict[str, tuple[Callable[[Path], Path], int, int]] = {
 }
 
 
+MEASURED = """
+import sys
+from pathlib import Path
+from earmark.tui.commands import main
+
+told = Path(sys.argv.pop(1))
+try:
+    main()
+finally:
+    # Not ru_maxrss: that counts the process which started this one as well.
+    told.write_text(next(line for line in Path("/proc/self/status").open() if line.startswith("VmHWM:")).split()[1])
+"""
+
+
 def measured(home: Home, *arguments: str) -> tuple[int, str, str, float]:
     """A command's exit code, output, errors, and the most memory it had, in MB. A hang fails after two minutes."""
-    out, err = home.folder / "out", home.folder / "err"
-    with out.open("wb") as stdout, err.open("wb") as stderr:
-        child = subprocess.Popen(earmark(*arguments), env=home.whole_env, cwd=home.cwd, stdout=stdout, stderr=stderr)
-        end = time.monotonic() + 120
-        while True:
-            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() > end:
-                child.kill()
-                child.wait()
-                pytest.fail(f"it hangs; it said {err.read_text()}")
-            time.sleep(0.02)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return child.returncode, out.read_text("utf-8"), err.read_text("utf-8"), usage.ru_maxrss / 1024
+    most = home.folder / "most"
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(most), *arguments],
+        env=home.whole_env,
+        cwd=home.cwd,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr, int(most.read_text()) / 1024
 
 
 def counted(said: str) -> tuple[int, int]:

@@ -95,9 +95,13 @@ class Player:
         `samples` are the frames of one channel, shape (frames,), int16 or float32, `rate` of them a second; they are
         not copied and must not change. `heard` is what of it was heard before.
         """
+        self.load_track(clip_id, Track(samples, rate), heard)
+
+    def load_track(self, clip_id: str, track: Track, heard: Heard | None = None) -> None:
+        """The same with a track that may have been made ready ahead, so that it sounds sooner."""
         with self._lock:
             self._halt()
-            self._clip, self._track = clip_id, Track(samples, rate)
+            self._clip, self._track = clip_id, track
             self._position, self._until, self._playing = 0.0, None, False
             self._heard = Heard() if heard is None else heard.copy()
             self._starts = self._loops = 0

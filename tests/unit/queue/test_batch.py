@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from earmark.queue.audio import decode, encode_flac, identity
-from earmark.queue.batch import Batch, Sound
+from earmark.queue.batch import Batch
 from earmark.queue.clip import Hypothesis
 from earmark.queue.store.interface import Incoming, Refused, Store
 from earmark.queue.store.open import open_store
@@ -37,8 +37,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def sound(flac: bytes) -> Sound:
-    return Sound(*decode(flac))
+sound = decode
 
 
 def test_two_reviewers_never_hold_the_same_clip(store: Store) -> None:
