@@ -89,16 +89,14 @@ class Player:
 
     # What a reviewer asks for.
 
-    def load(self, clip_id: str, samples: Decoded, rate: int, heard: Heard | None = None) -> None:
-        """Take a new clip, silent and at its beginning; the one before is dropped. Speed and loop stay as they are.
-
-        `samples` are the frames of one channel, shape (frames,), int16 or float32, `rate` of them a second; they are
-        not copied and must not change. `heard` is what of it was heard before.
-        """
-        self.load_track(clip_id, Track(samples, rate), heard)
+    def load(self, clip_id: str, samples: Decoded, rate: int) -> None:
+        """Take a new clip from its frames, as `Track` does."""
+        self.load_track(clip_id, Track(samples, rate))
 
     def load_track(self, clip_id: str, track: Track, heard: Heard | None = None) -> None:
-        """The same with a track that may have been made ready ahead, so that it sounds sooner."""
+        """Take a new clip, silent and at its beginning; the one before is dropped. Speed and loop stay as they are. A
+        track made ready ahead sounds sooner. `heard` is what of it was heard before.
+        """
         with self._lock:
             self._halt()
             self._clip, self._track = clip_id, track

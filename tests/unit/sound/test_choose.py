@@ -16,7 +16,7 @@ def test_auto_tries_the_libraries_first_and_then_the_players(monkeypatch: pytest
     opened = []
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(
-        "earmark.tui.sound.sinks.library.LibrarySink", lambda name, install, report: opened.append(name)
+        "earmark.tui.sound.sinks.libraries.LibrarySink", lambda name, install, report: opened.append(name)
     )
     monkeypatch.setattr("earmark.tui.sound.sinks.command.CommandSink", lambda name, report: opened.append(name))
     for candidate in candidates("auto"):

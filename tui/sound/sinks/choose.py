@@ -39,7 +39,7 @@ def candidates(preference: str = "auto") -> tuple[Candidate, ...]:
 
 
 def _library(name: str, install: str, report: Report) -> Sink:
-    from earmark.tui.sound.sinks.library import LibrarySink
+    from earmark.tui.sound.sinks.libraries import LibrarySink
 
     return LibrarySink(name, install, report)
 
