@@ -80,7 +80,8 @@ def _escaped(letter: str) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""The text with everything that could steer or mislead a terminal, but tabs and line feeds, as `\uXXXX`.
+    r"""The text with everything that could steer or mislead a terminal, but tabs and line feeds, as `\u` and four
+    hexadecimal digits.
 
     The escape is JSON's: JSON stays the same data.
 

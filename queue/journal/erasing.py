@@ -113,11 +113,6 @@ def note_quarantine(folder: Path, rows: Collection[SetAside]) -> None:
     files.replace(folder / _QUARANTINE, b"".join(msgspec.json.encode(row) + b"\n" for row in known.values()))
 
 
-def drop_quarantine(folder: Path) -> None:
-    """Forget what the store has set aside. Raises `OSError`."""
-    files.remove(folder / _QUARANTINE)
-
-
 def _holds(line: Glance) -> bool:
     return bytes(line.payload) != b"null"
 

@@ -109,7 +109,9 @@ class SqliteStore:
 
     def renew(self, reviewer: str, clips: Sequence[str]) -> frozenset[str]:
         with self._database.write() as connection:
-            return sqlite_lease.renew(connection, reviewer, clips, self._clock() + self._lease_seconds)
+            return sqlite_lease.renew(
+                connection, reviewer, clips, lease=uuid.uuid4().hex, expires=self._clock() + self._lease_seconds
+            )
 
     def release(self, reviewer: str, clips: Sequence[str]) -> None:
         with self._database.write() as connection:

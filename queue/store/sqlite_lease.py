@@ -110,15 +110,19 @@ def reopen(
     return again
 
 
-def renew(connection: sqlite3.Connection, reviewer: str, clips: Sequence[str], expires: float) -> frozenset[str]:
-    """Prolong the leases that the reviewer still holds, those that ran out but went to nobody too; says which."""
-    connection.executemany(
-        "UPDATE clip SET lease_until = ? WHERE id = ? AND owner = ?", [(expires, clip, reviewer) for clip in clips]
+def renew(
+    connection: sqlite3.Connection, reviewer: str, clips: Sequence[str], *, lease: str, expires: float
+) -> frozenset[str]:
+    """Prolong the leases that the reviewer holds, and take those anew that ran out but went to nobody; says which."""
+    given = {"reviewer": reviewer, "clips": json.dumps(list(clips)), "lease": lease, "expires": expires, "lang": None}
+    named = "clip.id IN (SELECT value FROM json_each(:clips))"
+    connection.execute(
+        f"""UPDATE clip SET owner = :reviewer, lease = :lease, state = 'leased'
+            WHERE {named} AND clip.state = 'open' AND clip.owner IS NULL AND {_FOR_THEM}""",  # noqa: S608 - constants
+        given,
     )
-    held = connection.execute(
-        "SELECT id FROM clip WHERE id IN (SELECT value FROM json_each(?)) AND owner = ?",
-        (json.dumps(list(clips)), reviewer),
-    )
+    connection.execute(f"UPDATE clip SET lease_until = :expires WHERE {named} AND owner = :reviewer", given)  # noqa: S608 - constants
+    held = connection.execute(f"SELECT id FROM clip WHERE {named} AND owner = :reviewer", given)  # noqa: S608 - constants
     return frozenset(clip for (clip,) in held)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,12 @@ import pytest
 from earmark.queue.audio import decode, encode_flac, identity
 from earmark.queue.batch import Batch
 from earmark.queue.clip import Hypothesis
+from earmark.queue.decision import Decision, Verdict
+from earmark.queue.journal import Journal
+from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Incoming, Refused, Store
 from earmark.queue.store.open import open_store
+from earmark.queue.sync import send
 
 
 def incoming(i: int) -> Incoming:
@@ -109,11 +114,6 @@ def test_sound_is_kept_for_a_few_clips_only(store: Store) -> None:
 
 
 def test_a_decided_clip_comes_back_to_its_own_reviewer_only(store: Store, tmp_path: Path) -> None:
-    from earmark.queue.decision import Decision, Verdict
-    from earmark.queue.journal import Journal
-    from earmark.queue.stamp import new_id, told_time
-    from earmark.queue.sync import send
-
     batch = Batch(store, "r", sound, size=1)
     (item,) = batch.fill()
     with Journal.open(tmp_path / "j", "r", app="t") as journal:
@@ -124,3 +124,30 @@ def test_a_decided_clip_comes_back_to_its_own_reviewer_only(store: Store, tmp_pa
     batch.give_back()
     assert [again.clip.id for again in Batch(store, "r", sound).recall([item.clip.id])] == [item.clip.id]
     assert Batch(store, "other", sound).recall([item.clip.id]) == []
+
+
+def test_a_lease_that_ran_out_and_went_to_somebody_else_is_let_go(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 's'}", lease_seconds=0.05)
+    list(store.add(incoming(i) for i in range(2)))
+    one, two = Batch(store, "one", sound, size=2), Batch(store, "two", sound, size=1)
+    held = {item.clip.id for item in one.fill()}
+    time.sleep(0.1)
+    (taken,) = [item.clip.id for item in two.fill()]
+    assert one.renew() == {taken}
+    assert one.renew() == set()
+    assert held - {taken}
+    store.close()
+
+
+def test_a_clip_that_somebody_found_disturbing_is_no_result(store: Store, tmp_path: Path) -> None:
+    (item,) = Batch(store, "ann", sound, size=1).fill()
+    for who, verdict, text in (("ann", Verdict.ACCEPTED, "t"), ("bob", Verdict.ESCALATED, None)):
+        with Journal.open(tmp_path / who, who, app="t") as journal:
+            at = told_time()
+            journal.append(
+                Decision(id=new_id(), at=at, reviewer=who, clip=item.clip.id, verdict=verdict, text=text, shown="m")
+            )
+            send(journal, store)
+    assert list(store.results()) == []
+    (escalated,) = store.results(frozenset({"escalated"}))
+    assert escalated.reviewer == "bob"
