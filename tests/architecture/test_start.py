@@ -19,7 +19,7 @@ HEAVY = {
     "sqlite3",
     "textual",
 }
-COMMANDS = ["load", "review", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo"]
+COMMANDS = ["load", "review", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo", "gate"]
 
 ASK = """
 import sys

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_review_store_of, plural
 from earmark.tui.settings import Settings, config_path
 
 
@@ -132,7 +132,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from earmark.queue.store.interface import StoreError
 
     try:
-        store = open_store_of(settings)
+        store, settings = open_review_store_of(settings)
     except StoreError as error:
         yield Finding("bad", "store", str(error), "Check --store, EARMARK_STORE or `store` in config.toml.")
         return
