@@ -20,7 +20,7 @@ from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import Journal, JournalError, NotSaved
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
-from earmark.queue.store.interface import Refused, ReviewStore, StoreError
+from earmark.queue.store.interface import Refused, RemoteReviewStore, ReviewStore, StoreError
 from earmark.queue.sync import Sent, retire, send
 from earmark.tui.instep import InStep, Watcher
 from earmark.tui.tasks import Tasks
@@ -35,10 +35,14 @@ LAST_WORDS = 5.0
 
 
 class SyncState(msgspec.Struct, frozen=True):
-    """How the journal stands to the store: lines not yet there, and what is wrong, in words, when something is."""
+    """How the journal stands to the store: lines not yet there, and what is wrong, in words, when something is.
+
+    With `sign_in` nothing goes on before somebody has signed in at the store's host.
+    """
 
     unsent: int = 0
     trouble: str | None = None
+    sign_in: bool = False
 
 
 class Sitting:
@@ -79,6 +83,11 @@ class Sitting:
         self._watcher = watcher
         self._background = InStep(self, watcher, every=self._every, lease_seconds=self._lease_seconds)
 
+    def poke(self) -> None:
+        """There is something to send, or a reason to try again."""
+        if self._background is not None:
+            self._background.poke()
+
     def stamp(self) -> Stamp:
         """A fresh name and time for a decision."""
         return Stamp(new_id(), told_time(), time.monotonic())
@@ -98,9 +107,8 @@ class Sitting:
         self.batch.drop(self.session.sealed())
         if decision.verdict is Verdict.CRITICAL:
             self._tasks.begin(self._erase(decision.clip, "critical"))
-        self._told(SyncState(self._unsent(), self.sync.trouble))
-        if self._background is not None:
-            self._background.poke()
+        self._told(SyncState(self._unsent(), self.sync.trouble, self.sync.sign_in))
+        self.poke()
         return place
 
     async def save_drafts(self) -> None:
@@ -199,9 +207,11 @@ class Sitting:
             await self._on(self._disk, partial(retire, self.journal, sent.head, before))
         return len(sent.quarantined)
 
-    def trouble(self, words: str | None) -> None:
-        """After a round: what is wrong between here and the store; None when nothing is."""
-        self._told(SyncState(self._unsent(), words))
+    def trouble(self, words: str | None, *, sign_in: bool = False) -> None:
+        """After a round: what is wrong between here and the store (None when nothing is), and whether a sign-in would
+        mend it.
+        """
+        self._told(SyncState(self._unsent(), words, sign_in))
 
     def _unsent(self) -> int:
         return max(0, self.journal.head.seq - self._arrived)
@@ -233,6 +243,8 @@ class Sitting:
             self.journal.close()
             if done.done():
                 self.store.close()
+            elif isinstance(self.store, RemoteReviewStore):
+                self.store.hang_up()  # or the program would outlast its screen, waiting for a host that does not answer
 
     def _last_words(self) -> None:
         with suppress(JournalError, StoreError):
