@@ -114,7 +114,7 @@ class Sshd:
         assert program is not None, "there is no sshd here"
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        if self._totp:
+        if self._totp and self._pam_lock is None:
             self._lay_pam_over()
         with (self.folder / "sshd.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -134,15 +134,19 @@ class Sshd:
     def stop(self) -> None:
         """End it with all its connections, and leave the machine as it was."""
         try:
-            self.hang_up()
-            if self._process is not None:
-                self._process.kill()
-                self._process.wait()
-                self._process = None
+            self.halt()
         finally:
             if self._totp:
                 self._take_pam_away()
             shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def halt(self) -> None:
+        """End it with all its connections; it can be started again."""
+        self.hang_up()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def hang_up(self) -> None:
         """End every connection, as a host that restarts does; new ones are taken."""

@@ -37,18 +37,24 @@ def sign_in(on: Reviewing) -> None:
         on.app.say("This store asks for no sign-in.")
         return
     on.hearing.silence()
+    refused: StoreError | None = None
     try:
         with on.app.suspend(), _interruptible():
             sys.stderr.write(LEAVING)
             sys.stderr.flush()
-            store.sign_in()
+            # Caught within: after an exception the toolkit would not come back to the screen.
+            try:
+                store.sign_in()
+            except StoreError as error:
+                refused = error
     except SuspendNotSupported:
         on.app.say("The prompt cannot be shown from here: leave, and come back.", "warn")
-    except StoreError as error:
-        on.app.say(f"Not signed in: {error}.", "warn")
-    else:
-        on.app.say("Signed in.", "good")
-        on.sitting.poke()
+        return
+    if refused is not None:
+        on.app.say(f"Not signed in: {refused}.", "warn")
+        return
+    on.app.say("Signed in.", "good")
+    on.sitting.poke()
 
 
 @contextmanager

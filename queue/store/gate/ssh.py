@@ -93,6 +93,8 @@ class SshWay:
             )
             heard.seek(0)
             said = heard.read(_MOST_SAID)
+        if done.returncode != 0 and prompt:
+            raise StoreUnreachable(f"ssh did not get in at {self._address}, and ended with {done.returncode}")
         if done.returncode != 0:
             raise fault(str(self._address), done.returncode, said)
 
@@ -191,7 +193,7 @@ def fault(where: str, code: int, said: bytes) -> StoreError:
             f"{where} has no earmark on its path{told}: install it there, or name it in command= of the key"
         )
     if code == 255:
-        return StoreUnreachable(f"{where} cannot be reached{told or '; ssh says above why'}")
+        return StoreUnreachable(f"{where} cannot be reached{told}")
     return StoreUnreachable(f"the gate at {where} ended ({code}){told}")
 
 

@@ -46,14 +46,13 @@ def test_what_is_decided_while_the_host_is_away_arrives_later(team: Team, ada: H
         opened(console)
         console.wait(TEXTS[0])
         console.wait(lambda text: "fetching" not in text)
-        team.server.stop()
+        team.server.halt()
         decide(console, "u")
         console.wait("Not in step with the store", 30)
         assert leave(console) == 0
         assert "1 saved, 1 not sent yet." in console.text()
     assert team.results() == []
     assert "cannot be reached" in told(ada.run("sync"))
-    team.server.runtime.mkdir(mode=0o700)
     team.server.start()
     assert ada.run("sync").stdout.startswith("1 line sent, 0 not sent")
     assert team.results() == [("ada", "unintelligible", None)]
@@ -122,8 +121,7 @@ def test_an_account_of_ones_own_on_the_host_needs_no_forced_command(
     config = team.server.folder / "sshd_config"
     config.write_text(config.read_text() + f"SetEnv PATH={binaries}:/usr/bin:/bin\n")
     team.server.key("own", options="")
-    team.server.stop()
-    team.server.runtime.mkdir(mode=0o700)
+    team.server.halt()
     team.server.start()
     done = team.reviewer("own", f"ssh://own/{team.host.path / 'store'}").run("status")
     assert done.returncode == 0, done.stderr
