@@ -28,8 +28,9 @@ from typing import IO
 
 PAM = Path("/etc/pam.d/sshd")
 PAM_KEPT = PAM.with_name(".sshd.before-earmark-tests")
+AUTH = "auth required pam_google_authenticator.so"
 TOTP_SERVICE = """\
-auth required pam_google_authenticator.so secret={secret} user={user}
+{auth} secret={secret} user={user}
 account required pam_permit.so
 session required pam_permit.so
 """
@@ -41,24 +42,27 @@ def sshd() -> str | None:
     return shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
-def code() -> str:
+def code(secret: str = SECRET) -> str:
     """The one-time code of this half minute."""
     return subprocess.run(
-        ["oathtool", "--totp", "-b", SECRET], capture_output=True, text=True, check=True
+        ["oathtool", "--totp", "-b", secret], capture_output=True, text=True, check=True
     ).stdout.strip()
 
 
 class Sshd:
-    """An sshd in `folder`. `more` is added to its configuration; with `totp`, a key alone lets nobody in."""
+    """An sshd in `folder`. With `totp`, a key alone lets nobody in: `auth` is the line of the PAM service that asks for
+    a code, whose secret is in `folder`. `authentication` takes the place of its configuration of who gets in and how.
+    """
 
-    def __init__(self, folder: Path, *, totp: bool = False, more: str = "") -> None:
+    def __init__(self, folder: Path, *, totp: bool = False, authentication: str = "", auth: str = AUTH) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.user = getpass.getuser()
+        self.user = self.account()
         self.port = _free_port()
         # A socket's path must be short, and pytest's folders are not.
         self.runtime = Path(tempfile.mkdtemp(prefix="em-"))
         self._totp = totp
+        self._auth = auth
         self._pam_lock: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._authorized = folder / "authorized_keys"
@@ -77,25 +81,35 @@ class Sshd:
         second = "publickey,keyboard-interactive" if totp else "publickey"
         (folder / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1\nPort {self.port}\nHostKey {folder}/host_key\nPidFile none\n"
-            f"AuthorizedKeysFile {self._authorized}\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n"
-            f"KbdInteractiveAuthentication {'yes' if totp else 'no'}\nUsePAM {'yes' if totp else 'no'}\n"
-            f"AuthenticationMethods {second}\nSubsystem sftp internal-sftp\nMaxStartups 100\n"
-            f"LogLevel VERBOSE\n{more}\n"
+            f"AuthorizedKeysFile {self._authorized}\nStrictModes no\nPermitRootLogin yes\n"
+            f"Subsystem sftp internal-sftp\nMaxStartups 100\nLogLevel VERBOSE\n"
+            + (
+                authentication
+                or f"PasswordAuthentication no\nKbdInteractiveAuthentication {'yes' if totp else 'no'}\n"
+                f"UsePAM {'yes' if totp else 'no'}\nAuthenticationMethods {second}\n"
+            )
         )
+
+    @staticmethod
+    def account() -> str:
+        """Who logs in: whoever runs the tests."""
+        return getpass.getuser()
 
     @property
     def environment(self) -> dict[str, str]:
         """What a client's environment must have, for `ssh` to come here."""
         return {"PATH": f"{self._binaries}:{os.environ['PATH']}", "XDG_RUNTIME_DIR": str(self.runtime)}
 
-    def key(self, name: str, *, command: str | None = None, options: str = "restrict", port: int | None = None) -> None:
-        """A key pair, and a host of that name for the client that uses it (through another `port`, if given)."""
+    def key(self, name: str, *, command: str | None = None, options: str = "restrict", line: str | None = None) -> None:
+        """A key pair, and a host of that name for the client that uses it. `line` is the whole line of authorized_keys,
+        with {} for the key, where it is not made of `command` and `options`.
+        """
         self._keygen(self.folder / name)
-        public = (self.folder / f"{name}.pub").read_text()
         forced = 'command="{}"'.format(command.replace('"', '\\"')) if command is not None else ""
+        line = line or " ".join(filter(None, [",".join(filter(None, [options, forced])), "{}"]))
         with self._authorized.open("a") as file:
-            file.write(" ".join(filter(None, [",".join(filter(None, [options, forced])), public])))
-        self.host(name, name, port=port)
+            file.write(line.replace("{}", (self.folder / f"{name}.pub").read_text().strip()) + "\n")
+        self.host(name, name)
 
     def host(self, name: str, key: str, *, port: int | None = None) -> None:
         """One more name for the client under which a key is used."""
@@ -171,13 +185,14 @@ class Sshd:
 
     def _lay_pam_over(self) -> None:
         secret = self.folder / "totp"
-        secret.write_text(f'{SECRET}\n" TOTP_AUTH\n')
-        secret.chmod(0o400)
+        if not secret.exists():
+            secret.write_text(f'{SECRET}\n" TOTP_AUTH\n')
+            secret.chmod(0o400)
         self._pam_lock = PAM.with_name(".sshd.lock-of-earmark-tests").open("w")
         fcntl.flock(self._pam_lock, fcntl.LOCK_EX)
         restore_pam()
         shutil.copy2(PAM, PAM_KEPT)
-        PAM.write_text(TOTP_SERVICE.format(secret=secret, user=self.user))
+        PAM.write_text(TOTP_SERVICE.format(auth=self._auth, secret=secret, user=self.user))
 
     def _take_pam_away(self) -> None:
         if self._pam_lock is not None:
