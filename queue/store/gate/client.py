@@ -91,19 +91,17 @@ class GateStore:
 
     def push(self, device: str, reviewer: str, lines: Sequence[bytes]) -> Pushed:
         self._only(reviewer)
-        if len(lines) <= MOST_NAMED:
-            return self._ask(messages.Push(device, list(lines)), _pushed_in)
         aside: list[Quarantined] = []
         pushed = Pushed(Head())
-        for part in _parts(lines):
+        for part in _parts(lines) if lines else [[]]:
             pushed = self._ask(messages.Push(device, part), _pushed_in)
             aside += pushed.quarantined
             if pushed.fork:
                 break
-        return Pushed(pushed.head, tuple(aside), pushed.fork)
+        return Pushed(pushed.head, _told(aside), pushed.fork)
 
     def quarantined(self, device: str) -> tuple[Quarantined, ...]:
-        return self._ask(messages.Quarantined(device), _quarantined_in)
+        return _told(self._ask(messages.Quarantined(device), _quarantined_in))
 
     def withdrawn(self, after: int = 0) -> tuple[int, tuple[str, ...]]:
         return self._ask(messages.Withdrawn(after), _withdrawn_in)
@@ -215,6 +213,11 @@ class GateStore:
         if not (sound and same):
             talk.close()
             raise StoreError("the host leads to another store or reviewer than before: leave, and open it anew")
+
+
+def _told(aside: Sequence[Quarantined]) -> tuple[Quarantined, ...]:
+    """The reasons are the host's words, and are kept and shown: cleaned, and no longer than words need be."""
+    return tuple(Quarantined(one.seq, messages.words_of(one.reason)) for one in aside)
 
 
 def _parts(named: Sequence[Given]) -> Iterator[list[Given]]:

@@ -148,12 +148,12 @@ def is_id(text: str) -> bool:
 def failure(error: StoreError) -> bytes:
     """The answer for a store that will not or cannot."""
     kind = next((kind for kind, known in KINDS.items() if isinstance(error, known)), "error")
-    return FAILED + encode(Failed(kind, _words(str(error))))
+    return FAILED + encode(Failed(kind, words_of(str(error))))
 
 
 def goodbye(words: str) -> bytes:
     """The last frame of a gate: why it ends the connection."""
-    return GOODBYE + encode(Failed("error", _words(words)))
+    return GOODBYE + encode(Failed("error", words_of(words)))
 
 
 def failure_in(body: bytes) -> StoreError:
@@ -163,11 +163,12 @@ def failure_in(body: bytes) -> StoreError:
     """
     failed = _failed_in(body[1:])
     if body[:1] == GOODBYE:
-        return SaidGoodbye(_words(failed.words))
-    return KINDS.get(failed.kind, StoreError)(_words(failed.words))
+        return SaidGoodbye(words_of(failed.words))
+    return KINDS.get(failed.kind, StoreError)(words_of(failed.words))
 
 
-def _words(text: str) -> str:
+def words_of(text: str) -> str:
+    """Somebody else's message, as it may be shown."""
     from earmark.queue.text import clean
 
     return clean(text, most=_MOST_WORDS)

@@ -30,6 +30,8 @@ def run(
     whoever set the gate up said which store it leads to; else the client may have, and is not compared. Raises
     `StoreError` for a client that wants something else than a gate, or that is a person at a terminal.
     """
+    if sys.platform == "win32":
+        raise StoreError("a gate needs Linux, macOS or another Unix: Windows changes the bytes on its standard streams")
     wanted = environ.get("SSH_ORIGINAL_COMMAND")
     if wanted is not None and not is_for_gate(wanted):
         raise StoreError("this key is for reviewing with Earmark and for nothing else: no shell, no files, no commands")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,10 @@ from earmark.queue.store.gate.client import GateStore
 from earmark.queue.store.gate.frames import MAGIC, packed
 from earmark.queue.store.gate.messages import PART, Hello, Sound, Welcome
 from earmark.queue.store.interface import (
+    Head,
     Leased,
+    Pushed,
+    Quarantined,
     Refused,
     RemoteReviewStore,
     SignInAgain,
@@ -28,6 +32,7 @@ from earmark.queue.store.interface import (
 from earmark.queue.store.sqlite import SqliteStore
 from gates import Threaded, Unclosed
 
+SEED = int(os.environ.get("EARMARK_SEED") or random.randrange(2**32))
 LONG = bool(os.environ.get("EARMARK_LONG"))
 
 
@@ -99,14 +104,37 @@ def test_a_long_sound_comes_in_parts_and_a_push_goes_between(
     gate.close()
 
 
+def frames_of_a_push(way: Threaded, anna: Any, clips: list[str]) -> tuple[list[int], list[int]]:
+    """After how many bytes each frame ends, to the gate and from it, where six decisions are sent."""
+    sent, got = [0], [0, len(MAGIC)]
+    gate = GateStore(way)
+    gate.close()
+    way.join()
+    for clip in clips:
+        anna.decide(clip, Verdict.CORRECTED, "text 0")
+    for request in (gate._hello, messages.Head(anna.name), messages.Push(anna.name, anna.lines)):
+        sent.append(sent[-1] + len(packed(messages.encode(request))))
+    answers = (Welcome(1, gate.id, "anna"), Head(), Pushed(Head(6, anna.chain)))
+    for answer in answers:
+        got.append(got[-1] + len(packed(messages.ANSWER + messages.encode(answer))))
+    return sent, got
+
+
 def test_a_cut_anywhere_loses_and_doubles_nothing(
     way: Threaded, behind: SqliteStore, fill: Callable[..., None], device: Callable[[str], Any]
 ) -> None:
-    """Each way is cut after every number of bytes, frame boundaries among them (a sample, but with --long)."""
+    """Each way is cut after every number of bytes: at each frame's boundaries, and in between (there a sample, but with
+    --long). Every other time the connection that follows is cut there as well.
+    """
+    print(f"seed {SEED}")
     fill(6)
     clips = [one.clip.id for one in behind.lease("anna", 6)]
-    step = 1 if LONG else 37
-    for number, cut in enumerate([(up, None) for up in range(0, 5000, step)] + [(None, n) for n in range(0, 400, 7)]):
+    up, down = frames_of_a_push(way, device("anna"), clips)
+    everywhere = [(n, None) for n in range(up[-1] + 1)] + [(None, n) for n in range(down[-1] + 1)]
+    edges = {(at + by, None) for at in up for by in (-1, 0, 1)} | {(None, at + by) for at in down for by in (-1, 0, 1)}
+    chosen = everywhere if LONG else [cut for cut in everywhere if cut in edges]
+    chosen += [] if LONG else random.Random(SEED).sample(everywhere, 100)
+    for number, cut in enumerate(chosen):
         anna = device("anna")
         for clip in clips:
             anna.decide(clip, Verdict.CORRECTED, f"text {number}")
@@ -313,6 +341,13 @@ def test_what_a_host_says_cannot_steer_the_terminal() -> None:
         GateStore(Liar(said)).counts("anna")
     assert str(caught.value).startswith("no\ufffd]52;c;x\ufffd\ufffdxxx")
     assert len(str(caught.value)) == 500
+
+
+def test_a_reason_for_setting_a_line_aside_is_cleaned_too() -> None:
+    said = messages.ANSWER + messages.encode((Quarantined(3, "bad\x1b[2J" + "x" * 9999),))
+    (aside,) = GateStore(Liar(said)).quarantined("d")
+    assert aside.reason.startswith("bad\ufffd[2Jxxx")
+    assert len(aside.reason) == 500
 
 
 def test_a_conversation_is_over_after_nonsense() -> None:
