@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -12,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sshd_server import Sshd, code, sshd
-from system.gate.conftest import TEXTS, Team, gate_command
+from sshd_server import Sshd, code
+from system.gate.conftest import TEXTS, Team, gate_command, need_one_time_codes
 from terminal.console import Console
-from terminal.home import decide, leave, need, opened
+from terminal.home import decide, leave, opened
 
 README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
 SECTION = README[README.index("## A store over SSH") : README.index("## Sound")]
@@ -32,9 +31,7 @@ def block(name: str = "") -> str:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Sshd]:
-    need("ssh", "ssh-keygen", "oathtool", "google-authenticator")
-    if sshd() is None or os.geteuid() != 0:
-        need("sshd that may change users")
+    need_one_time_codes()
     config = block("sshd_config").replace(f"Match User {ACCOUNT}", f"Match User {Sshd.account()}")
     server = Sshd(tmp_path / "sshd", totp=True, authentication=config, auth=block("pam").strip())
     try:

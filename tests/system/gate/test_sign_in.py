@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,25 +13,16 @@ import pytest
 
 import sshd_server
 from sshd_server import PAM, Sshd, code
-from system.gate.conftest import TEXTS, Team
+from system.gate.conftest import TEXTS, Team, need_one_time_codes
 from terminal.console import Console
-from terminal.home import Home, decide, leave, need, opened
+from terminal.home import Home, decide, leave, opened
 
 PROMPT = "Verification code:"
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Sshd]:
-    need("ssh", "ssh-keygen", "oathtool")
-    if sshd_server.sshd() is None:
-        need("sshd")
-    module = [
-        path for place in ("/lib", "/usr/lib") for path in Path(place).glob("*/security/pam_google_authenticator.so")
-    ]
-    if os.geteuid() != 0 or not module:
-        (pytest.skip if os.environ.get("EARMARK_PARTIAL") else pytest.fail)(
-            "this needs root and pam_google_authenticator"
-        )
+    need_one_time_codes()
     server = Sshd(tmp_path / "sshd", totp=True)
     try:
         yield server
@@ -148,6 +140,7 @@ def test_the_key_has_nothing_to_do_while_one_is_signed_in(team: Team, ada: Home)
 
 
 def test_the_machines_own_pam_service_is_put_back(tmp_path: Path) -> None:
+    need_one_time_codes()
     before = PAM.read_bytes(), PAM.stat().st_mode
     server = Sshd(tmp_path / "sshd", totp=True)
     server.start()
@@ -155,11 +148,11 @@ def test_the_machines_own_pam_service_is_put_back(tmp_path: Path) -> None:
     server.stop()
     assert (PAM.read_bytes(), PAM.stat().st_mode) == before
     # Killed with the test's service in place: the next start finds the machine's own.
-    pid = os.fork()
-    if pid == 0:
-        Sshd(tmp_path / "killed", totp=True)._lay_pam_over()
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(pid, 0)
+    code = "import os, pathlib, sshd_server, sys; "
+    code += "sshd_server.Sshd(pathlib.Path(sys.argv[1]), totp=True)._lay_pam_over(); os.kill(os.getpid(), 9)"
+    env = {**os.environ, "PYTHONPATH": str(Path(sshd_server.__file__).parent)}
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "killed")], env=env, check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert b"google" in PAM.read_bytes()
     server = Sshd(tmp_path / "next", totp=True)
     try:
