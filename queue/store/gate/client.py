@@ -78,6 +78,7 @@ class GateStore:
         self._turns = Turns()
         self._closed = False
         self._signed_out = False
+        self._channel: Channel | None = None
         self._talk: Conversation | None = None
         with self._turns:
             welcome = self._conversation().welcome
@@ -156,9 +157,9 @@ class GateStore:
     def hang_up(self) -> None:
         """End it, also while another thread waits for an answer: that one gets `StoreUnreachable`."""
         self._closed = True
-        talk = self._talk
-        if talk is not None:
-            talk.close()
+        for open_one in (self._talk, self._channel):  # a conversation may be just beginning
+            if open_one is not None:
+                open_one.close()
 
     # How
 
@@ -195,15 +196,16 @@ class GateStore:
             # The host would count every try as a failed sign-in, and may lock the account for it.
             raise SignInAgain("the host asks for a sign-in")
         try:
-            talk = Conversation(self._way.open(), self._hello, patience=self._patience)
+            self._channel = self._way.open()
+            if self._closed:  # while we were at it
+                self._channel.close()
+            talk = Conversation(self._channel, self._hello, patience=self._patience)
         except SignInAgain:
             self._signed_out = True
             raise
         self._signed_out = False
         self._check(talk)
         self._talk = talk
-        if self._closed:  # while we were at it
-            talk.close()
         return talk
 
     def _check(self, talk: Conversation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +31,7 @@ from earmark.queue.store.interface import (
     StoreUnreachable,
 )
 from earmark.queue.store.sqlite import SqliteStore
-from gates import Threaded, Unclosed
+from gates import SocketChannel, Threaded, Unclosed
 
 SEED = int(os.environ.get("EARMARK_SEED") or random.randrange(2**32))
 LONG = bool(os.environ.get("EARMARK_LONG"))
@@ -222,6 +223,28 @@ def test_hanging_up_ends_a_question_at_once(behind: SqliteStore, monkeypatch: py
         gate.counts("anna")
     let_go.set()
     way.join()
+
+
+def test_hanging_up_ends_a_connection_that_is_still_being_made(way: Threaded) -> None:
+    gate = GateStore(way)
+    gate._talk.close()  # type: ignore[union-attr]
+    near, far = socket.socketpair()  # a host that takes the line and says nothing
+    way.open = lambda: SocketChannel(near)  # type: ignore[method-assign]
+    failed: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            gate.counts("anna")
+        except StoreUnreachable as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert far.recv(1)  # the greeting is on its way
+    gate.hang_up()
+    thread.join(30)
+    assert len(failed) == 1
+    far.close()
 
 
 def test_a_host_that_falls_silent_is_given_up(behind: SqliteStore) -> None:
