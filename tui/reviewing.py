@@ -379,6 +379,7 @@ class Reviewing:
         self.later(self._end())
 
     async def _end(self) -> None:
+        self.sitting.begin_to_leave()
         await self._tasks.drain()
         try:
             await self.sitting.end()

@@ -77,6 +77,7 @@ class Sitting:
         self._arrived = 0
         self._watcher: Watcher | None = None
         self._background: InStep | None = None
+        self._hanging_up: asyncio.TimerHandle | None = None
 
     def start(self, watcher: Watcher) -> None:
         """Begin to keep in step with the store. Call it on the event loop, once."""
@@ -224,10 +225,16 @@ class Sitting:
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
+    def begin_to_leave(self) -> None:
+        """From now on the store has some seconds for all that is still being asked: a host that hangs holds nobody."""
+        if self._hanging_up is None and isinstance(self.store, RemoteReviewStore):
+            self._hanging_up = asyncio.get_running_loop().call_later(LAST_WORDS, self.store.hang_up)
+
     async def end(self) -> None:
         """Keep drafts, send what can be sent at once, give the leases back, close. Never raises for a store that is
         away, and waits for it some seconds at most.
         """
+        self.begin_to_leave()
         if self._background is not None:
             await self._background.stop()
         # What has begun is finished: among it may be the erasure that a critical mark asked for.
@@ -245,6 +252,8 @@ class Sitting:
                 self.store.close()
             elif isinstance(self.store, RemoteReviewStore):
                 self.store.hang_up()  # or the program would outlast its screen, waiting for a host that does not answer
+            if self._hanging_up is not None:
+                self._hanging_up.cancel()
 
     def _last_words(self) -> None:
         with suppress(JournalError, StoreError):

@@ -31,6 +31,9 @@ def test_a_sitting_over_ssh(team: Team, ada: Home) -> None:
         assert connection.execute("SELECT count(*) FROM clip WHERE owner IS NOT NULL").fetchone() == (0,)
     connection.close()
     assert {line["reviewer"] for line in ada.lines()} == {"ada"}
+    # Clips are heard and read here, and leave nothing on this machine.
+    assert ada.holding("machine text") == []
+    assert ada.holding("fLaC") == []
     status = ada.run("status")
     assert "2 clips by you: 1 skipped, 1 unintelligible" in told(status)
     assert "0 lines of your journal not in the store" in told(status)
@@ -68,6 +71,16 @@ def test_a_connection_that_is_cut_comes_back_by_itself_where_no_prompt_is_needed
             console.wait("unsent 0", 60)
         assert leave(console) == 0
     assert len(team.results()) == 3
+
+
+def test_leaving_does_not_wait_for_a_host_that_hangs(team: Team, ada: Home) -> None:
+    with ada.console("review") as console:
+        opened(console)
+        console.wait(TEXTS[0])
+        team.server.freeze()
+        decide(console, "u")
+        assert leave(console) == 0  # ssh would hold out for three quarters of a minute
+        assert "1 saved, 1 not sent yet." in console.text()
 
 
 def test_two_reviewers_by_two_keys(team: Team, ada: Home) -> None:
