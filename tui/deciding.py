@@ -153,4 +153,4 @@ class Deciding:
             return  # the background sync says what is wrong
         if came:
             self._on.clips_came(came)
-        self._sitting.fetch_ahead()
+        self._on.fetch_ahead()

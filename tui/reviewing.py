@@ -180,7 +180,11 @@ class Reviewing:
             hearing.say_trouble()
         self.sitting.start(self)
         self.app.set_interval(1.0, self._idle)
-        self.sitting.fetch_ahead()
+        self.fetch_ahead()
+
+    def fetch_ahead(self) -> None:
+        """Have the next clips ready, and, where sound goes out at the other end of a line, already there."""
+        self.sitting.fetch_ahead(self.hearing.ahead)
 
     def visit(self, place: Place | None, *, play: bool = True) -> None:
         """Let a place sound, and show it."""
@@ -263,7 +267,7 @@ class Reviewing:
         limit = self.settings.idle_blank
         if limit and not self.blank and time.monotonic() - self._last_key_at >= limit:
             self.blank = True
-            self.hearing.silence()
+            self.hearing.rest()
             if self.context is Context.EDIT:
                 self.leave_edit()
             self.screen.add_class("-blank")
@@ -279,6 +283,7 @@ class Reviewing:
         """The key that wakes the screen does nothing else."""
         self.blank = False
         self.screen.remove_class("-blank")
+        self.fetch_ahead()
 
     # -- what the sitting says ---------------------------------------------------------------------------------------
 
@@ -304,6 +309,7 @@ class Reviewing:
             self.forget_clip()
             self.visit(self.session.advance(time.monotonic()))
             self.app.say(words, "warn")
+        self.fetch_ahead()
         self.paint_status()
 
     def forget_clip(self) -> None:

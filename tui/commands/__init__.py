@@ -16,6 +16,7 @@ COMMANDS = (
     "demo",
     "load",
     "review",
+    "speaker",
     "sync",
     "status",
     "export",
