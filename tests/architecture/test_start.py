@@ -19,7 +19,7 @@ HEAVY = {
     "sqlite3",
     "textual",
 }
-COMMANDS = ["load", "review", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo"]
+COMMANDS = ["load", "review", "speaker", "connect", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo"]
 
 ASK = """
 import sys

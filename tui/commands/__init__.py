@@ -17,6 +17,7 @@ COMMANDS = (
     "load",
     "review",
     "speaker",
+    "connect",
     "sync",
     "status",
     "export",
