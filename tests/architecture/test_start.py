@@ -19,7 +19,20 @@ HEAVY = {
     "sqlite3",
     "textual",
 }
-COMMANDS = ["load", "review", "speaker", "connect", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo"]
+COMMANDS = [
+    "load",
+    "review",
+    "speaker",
+    "connect",
+    "sync",
+    "status",
+    "export",
+    "withdraw",
+    "journal",
+    "keys",
+    "doctor",
+    "demo",
+]
 
 ASK = """
 import sys

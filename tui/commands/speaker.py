@@ -22,7 +22,7 @@ def speaker(given: Invocation, text: bool, receiver: str | None) -> None:
     `earmark doctor`, run here, prints the line to paste there.
 
     \b
-    Examples, run at the workstation:
+    Examples:  (run at the workstation)
       sh -c "$(ssh HOST earmark speaker --receiver sh)" - HOST
       ssh -T HOST earmark speaker --text | sh receiver.sh
     """
