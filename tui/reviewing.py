@@ -365,7 +365,7 @@ class Reviewing:
         if self.ending:
             return
         self.ending = True
-        self.hearing.silence()
+        self.hearing.rest()
         if self.context is Context.EDIT:
             self.leave_edit()
         self.app.say("Keeping drafts, giving clips back …")

@@ -29,8 +29,10 @@ _NAME = 16  # characters of a receiver's name that are shown
 class Far:
     """One receiver behind one link. Moments are seconds of one clock. Not safe for two threads at once."""
 
-    def __init__(self, link: Link, now: float) -> None:
+    def __init__(self, link: Link, now: float, *, newer: bool = False) -> None:
+        """`newer`: another one played until it came."""
         self.link = link
+        self.newer = newer
         self.answers = False
         """Whether it says what it does; False for one that cannot, and until it has said hello."""
         self.away = False

@@ -241,10 +241,11 @@ class Speaker:
     def _take(self, selector: selectors.BaseSelector, link: Link) -> None:
         """A speaker has joined: the one before ends."""
         del self._newcomers[link]
+        newer = self._far is not None
         if self._far is not None:
             self._send(Frame("Q another speaker of yours has taken over"))
             self._leave(selector, self._far.link)
-        self._far = Far(link, self._clock())
+        self._far = Far(link, self._clock(), newer=newer)
         self.wanted = True
         self._send(Frame(MAGIC))
 
@@ -256,7 +257,12 @@ class Speaker:
         if far is not None and link is far.link:
             self._far = self._request = None
             if far.joined:
-                self._events.append(Lost(far.heard_at if far.answers else self._clock(), "The speaker is gone"))
+                self._lose(far, self._clock(), "The speaker is gone")
+
+    def _lose(self, far: Far, now: float, words: str) -> None:
+        """What a receiver that answers played after its last sign of life may not have been heard."""
+        at = far.heard_at if far.answers else now
+        self._events.append(Lost(at, f"{words}: sound waits for it, and goes on from its place when it is back."))
 
     def _hear(self, line: str, far: Far) -> None:
         """A line of the receiver's. What makes no sense is passed over: nothing that it says is trusted."""
@@ -296,7 +302,10 @@ class Speaker:
     def _greet(self, far: Far, name: str, codecs: Sequence[str]) -> None:
         self._silence()
         far.greet(name, codecs, self._expected, self._clock())
-        self._events.append(Joined(far.name, "" if name else "it cannot answer, so what is heard is estimated"))
+        words = ["a newer speaker has taken over"] if far.newer else []
+        if not name:
+            words.append("it cannot answer, so what is heard is estimated")
+        self._events.append(Joined(far.name, "; ".join(words)))
 
     def _pack(self) -> None:
         """Encode what goes out next, without the lock: a stop must not wait for it."""
@@ -325,7 +334,7 @@ class Speaker:
         far.ping(now)
         if far.silent(now):
             self._silence()
-            self._events.append(Lost(far.heard_at, "The speaker does not answer"))
+            self._lose(far, far.heard_at, "The speaker does not answer")
             far.away = True
         while far.load(now):
             self._ask()
