@@ -38,7 +38,7 @@ class Receiver:
     def greet(self) -> None:
         """Say what this is. The sound system is asked first, which may take a moment."""
         self._outlet.ready()
-        self._answer(f"HELLO 1 {self._outlet.name or 'earmark'} flac,pcm")
+        self._answer(f"HELLO 1 {self._outlet.name or 'earmark'} flac")
 
     def take(self, frame: Frame) -> bool:
         """Do what a frame says; False when it says that all is over. What makes no sense is passed over."""
@@ -90,7 +90,11 @@ class Receiver:
     def _play(self, generation: int, key: str, first: int, last: int) -> None:
         self._silence()
         if key in self._arriving:
-            samples = decoded(bytes(self._arriving.pop(key)))
+            try:
+                samples = decoded(bytes(self._arriving.pop(key)))
+            except RuntimeError:  # libsndfile's: the sound did not arrive as it was sent
+                self._answer(f"X {generation} what arrived is no sound")
+                return
             self._pieces[key] = Piece(key, samples, self._rates[key])
         piece = self._pieces.get(key)
         if piece is None or not first < last <= len(piece.samples):
@@ -127,7 +131,7 @@ class Receiver:
 
 
 def decoded(flac: bytes) -> Samples:
-    """The frames of a FLAC that `codecs.encode` made: int16, shape (frames,)."""
+    """The frames of a FLAC that `codecs.encode` made: int16, shape (frames,). Raises RuntimeError for anything else."""
     import soundfile
 
     samples: Samples
