@@ -136,6 +136,7 @@ class EarmarkApp(App[None], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key) and not event.is_forwarded:
+            await self.reviewing.deciding.moved.wait()
             if not self.reviewing.key(event.key, event.character):
                 await self.editor.take(event)
             return
