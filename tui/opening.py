@@ -115,9 +115,10 @@ def send_left_over(journal: Journal, store: ReviewStore) -> str:
 def make_player(preference: str, report: Callable[[PlayerEvent], None]) -> Player:
     """A player for the ways out that are preferred; imported only now, after the first paint."""
     from earmark.tui.sound.player import Player
-    from earmark.tui.sound.sinks.choose import candidates
+    from earmark.tui.sound.sinks.choose import ways
 
-    return Player(report, candidates(preference))
+    sinks, speaker = ways(preference)
+    return Player(report, sinks, speaker=speaker)
 
 
 def decode(flac: bytes) -> Track:

@@ -183,7 +183,11 @@ class Reviewing:
             hearing.say_trouble()
         self.sitting.start(self)
         self.app.set_interval(1.0, self._idle)
-        self.sitting.fetch_ahead()
+        self.fetch_ahead()
+
+    def fetch_ahead(self) -> None:
+        """Have the next clips ready, and, where sound goes out at the other end of a line, already there."""
+        self.sitting.fetch_ahead(self.hearing.ahead)
 
     def visit(self, place: Place | None, *, play: bool = True) -> None:
         """Let a place sound, and show it."""
@@ -272,7 +276,7 @@ class Reviewing:
         limit = self.settings.idle_blank
         if limit and not self.blank and time.monotonic() - self._last_key_at >= limit:
             self.blank = True
-            self.hearing.silence()
+            self.hearing.rest()
             if self.context is Context.EDIT:
                 self.leave_edit()
             self.screen.add_class("-blank")
@@ -288,6 +292,7 @@ class Reviewing:
         """The key that wakes the screen does nothing else."""
         self.blank = False
         self.screen.remove_class("-blank")
+        self.fetch_ahead()
 
     # -- what the sitting says ---------------------------------------------------------------------------------------
 
@@ -317,6 +322,7 @@ class Reviewing:
             self.forget_clip()
             self.visit(self.session.advance(time.monotonic()))
             self.app.say(words, "warn")
+        self.fetch_ahead()
         self.paint_status()
 
     def forget_clip(self) -> None:
@@ -372,7 +378,7 @@ class Reviewing:
         if self.ending:
             return
         self.ending = True
-        self.hearing.silence()
+        self.hearing.rest()
         if self.context is Context.EDIT:
             self.leave_edit()
         self.app.say("Keeping drafts, giving clips back …")

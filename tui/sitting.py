@@ -154,17 +154,18 @@ class Sitting:
         """
         return await self._on(self._fetch, partial(self.batch.sound, clip))
 
-    def fetch_ahead(self) -> None:
-        """Decode the next clips in the background."""
+    def fetch_ahead(self, then: Callable[[list[Track]], None]) -> None:
+        """Decode the next clips in the background, and tell which are there, in order."""
         here = self.session.current
         last = self.session.history()[:1]
         keep = [place.clip.id for place in ([here] if here else []) + list(last)]
         ahead = [place.clip.id for place in self.session.waiting() if place is not here][:4]
-        self._tasks.begin(self._quietly(partial(self.batch.fetch_ahead, ahead, keep)))
+        self._tasks.begin(self._fetch_ahead(ahead, keep, then))
 
-    async def _quietly(self, work: Callable[[], object]) -> None:
+    async def _fetch_ahead(self, ahead: list[str], keep: list[str], then: Callable[[list[Track]], None]) -> None:
         with suppress(Refused, StoreError):  # asked for again, with words, when the clip is opened
-            await self._on(self._fetch, work)
+            await self._on(self._fetch, partial(self.batch.fetch_ahead, ahead, keep))
+        then([sound for sound in map(self.batch.sound_at_hand, ahead) if sound is not None])
 
     # -- keeping in step with the store ------------------------------------------------------------------------------
 

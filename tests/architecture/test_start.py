@@ -19,7 +19,21 @@ HEAVY = {
     "sqlite3",
     "textual",
 }
-COMMANDS = ["load", "review", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo", "gate"]
+COMMANDS = [
+    "load",
+    "review",
+    "speaker",
+    "connect",
+    "sync",
+    "status",
+    "export",
+    "withdraw",
+    "journal",
+    "keys",
+    "doctor",
+    "demo",
+    "gate",
+]
 
 ASK = """
 import sys

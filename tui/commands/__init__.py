@@ -16,6 +16,8 @@ COMMANDS = (
     "demo",
     "load",
     "review",
+    "speaker",
+    "connect",
     "sync",
     "status",
     "export",

@@ -1,0 +1,105 @@
+"""How much may be on its way at once, so that a short message never waits long behind sound.
+
+A stop that is written after 300 KB of sound arrives after 300 KB of sound: ten seconds later at 256 kbit/s. So only as
+much is sent as the line holds without a queue of more than `TARGET` seconds, told by the delay of the receiver's
+acknowledgements over the least delay seen. This is the congestion control of LEDBAT (RFC 6817), with slow start.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from earmark.tui.sound.speaker.frames import MOST_BYTES
+
+TARGET = 0.02
+"""Seconds that our own sound may hold up what is sent after it."""
+
+LEAST = 768
+"""Bytes of the smallest frame of sound: 24 ms of a line of 256 kbit/s."""
+MOST = 256 * 1024
+"""Bytes on the way at most, on the fastest line."""
+
+SLOW = 64 * 1024
+"""Bytes a second: twice what speech needs while it sounds."""
+
+_BASE_AGE = 60.0  # seconds after which a least delay is forgotten: routes change
+_SMOOTH = 0.2
+
+
+class Flow:
+    """Counts bytes sent and acknowledged. Times are seconds of one clock. Not safe for two threads at once."""
+
+    def __init__(self) -> None:
+        self.window = 4.0 * LEAST
+        """Bytes that may be on the way."""
+        self.rate: float | None = None
+        """Bytes a second that arrive while the line is kept busy; None while unknown."""
+        self.delay: float | None = None
+        """Seconds of the last acknowledgement's way there and back; None while unknown."""
+        self._sent: deque[tuple[int, float, bool]] = deque()
+        self._in_flight = 0
+        self._slow_start = True
+        self._base: float | None = None
+        self._base_before: float | None = None
+        self._base_at = 0.0
+        self._last_arrival = 0.0
+
+    def room(self) -> int:
+        """Bytes that the next frame of sound may have now; 0 for none."""
+        size = max(LEAST, min(MOST_BYTES, int(self.window / 3)))
+        size -= size % 3
+        return size if self._in_flight == 0 or self._in_flight + size <= self.window else 0
+
+    def sent(self, size: int, now: float) -> None:
+        """A frame of sound went out."""
+        self._sent.append((size, now, self._in_flight > 0))
+        self._in_flight += size
+
+    def arrived(self, now: float) -> None:
+        """The oldest frame on the way was acknowledged; one that nobody sent counts for nothing."""
+        if not self._sent:
+            return
+        size, at, behind_another = self._sent.popleft()
+        self._in_flight -= size
+        if behind_another and now > self._last_arrival:
+            pace = size / (now - self._last_arrival)
+            self.rate = pace if self.rate is None else self.rate + _SMOOTH * (pace - self.rate)
+        self._last_arrival = now
+        self.delay = now - at
+        self._note(self.delay, now)
+        off = 1 - (self.delay - self.base) / TARGET
+        if self._slow_start and off < 0.5:
+            self._slow_start = False
+        if self._slow_start:
+            self.window += size
+        elif off >= 0:
+            self.window += off * size * LEAST / self.window
+        else:
+            # A quarter of a window a round trip at most: one late answer is no reason to stop.
+            self.window += max(off, -2.0) * size / 8
+        self.window = min(max(self.window, float(LEAST)), float(MOST))
+
+    def pinged(self, delay: float, now: float) -> None:
+        """A message without sound came back after `delay` seconds."""
+        self._note(delay, now)
+
+    @property
+    def base(self) -> float:
+        """The least delay of the last minute or two, in seconds; 0 while none is known."""
+        known = [each for each in (self._base, self._base_before) if each is not None]
+        return min(known, default=0.0)
+
+    @property
+    def slow(self) -> bool:
+        """Whether a clip takes a good part of its own length to arrive, so that more of them should travel ahead."""
+        return self.rate is not None and self.rate < SLOW
+
+    @property
+    def in_flight(self) -> int:
+        """Bytes on the way."""
+        return self._in_flight
+
+    def _note(self, delay: float, now: float) -> None:
+        if self._base is None or now - self._base_at > _BASE_AGE:
+            self._base_before, self._base, self._base_at = self._base, delay, now
+        self._base = min(self._base, delay)
