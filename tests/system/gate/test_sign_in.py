@@ -148,7 +148,7 @@ def test_the_machines_own_pam_service_is_put_back(tmp_path: Path) -> None:
     # Killed with the test's service in place: the next start finds the machine's own.
     code = "import os, pathlib, sshd_server, sys; "
     code += "sshd_server.Sshd(pathlib.Path(sys.argv[1]), totp=True)._lay_pam_over(); os.kill(os.getpid(), 9)"
-    env = {**os.environ, "PYTHONPATH": str(Path(sshd_server.__file__).parent)}
+    env = {**os.environ, "PYTHONPATH": str(Path(sshd_server.__file__).parent), "TMPDIR": str(tmp_path)}
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "killed")], env=env, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert b"google" in PAM.read_bytes()
