@@ -32,6 +32,7 @@ COMMANDS = [
     "keys",
     "doctor",
     "demo",
+    "gate",
 ]
 
 ASK = """

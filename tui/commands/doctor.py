@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_review_store_of, plural
 from earmark.tui.commands.doctor_sound import Finding, sound
 from earmark.tui.settings import Settings, config_path
 
@@ -91,7 +91,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from earmark.queue.store.interface import StoreError
 
     try:
-        store = open_store_of(settings)
+        store, settings = open_review_store_of(settings)
     except StoreError as error:
         yield Finding("bad", "store", str(error), "Check --store, EARMARK_STORE or `store` in config.toml.")
         return
