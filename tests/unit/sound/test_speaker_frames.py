@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ FRAMES = st.lists(
 def blocks(stream: bytes, cuts: Iterable[int]) -> list[bytes]:
     """A stream in blocks, cut at these places."""
     places = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    return [stream[first:last] for first, last in zip(places, places[1:], strict=False)]
+    return [stream[first:last] for first, last in pairwise(places)]
 
 
 @given(FRAMES, st.lists(st.integers(0, 1 << 16), max_size=12))
