@@ -388,10 +388,10 @@ class Player:
         self._box.put("go")
 
     def _look(self) -> None:
-        """Give up on a sink that neither begins nor ends; a speaker elsewhere tells by itself when nobody is there."""
+        """Give up on a sink that neither begins nor ends; on its way to a speaker elsewhere sound may be for long."""
         with self._lock:
             run = self._deck.run
-            if run is None or self._outlet.far is not None or run.overdue(self._clock()) < PATIENCE:
+            if run is None or run.overdue(self._clock()) < PATIENCE or (run.at is None and self._outlet.far):
                 return
             run.at = None  # nobody can say what sounded: none of it counts
             overdue = Failed(run.generation, f"{self._outlet.name} does not answer")
