@@ -243,12 +243,12 @@ class Speaker:
         del self._newcomers[link]
         if self._far is not None:
             self._send(Frame("Q another speaker of yours has taken over"))
-            self._leave(selector, self._far.link)
+            self._leave(selector, self._far.link, "A newer speaker takes over")
         self._far = Far(link, self._clock())
         self.wanted = True
         self._send(Frame(MAGIC))
 
-    def _leave(self, selector: selectors.BaseSelector, link: Link) -> None:
+    def _leave(self, selector: selectors.BaseSelector, link: Link, words: str = "The speaker is gone") -> None:
         selector.unregister(link.socket)
         link.close()
         self._newcomers.pop(link, None)
@@ -256,7 +256,7 @@ class Speaker:
         if far is not None and link is far.link:
             self._far = self._request = None
             if far.joined:
-                self._events.append(Lost(far.heard_at if far.answers else self._clock(), "The speaker is gone"))
+                self._events.append(Lost(far.heard_at if far.answers else self._clock(), words))
 
     def _hear(self, line: str, far: Far) -> None:
         """A line of the receiver's. What makes no sense is passed over: nothing that it says is trusted."""
