@@ -57,12 +57,19 @@ class FarEnd:
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         if buffer is not None:
             self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self._connection.connect(str(path))
+        until(lambda: self._joins(path), f"{path} takes nobody")
         self.say("SPEAKER 1")
         if hello is not None:
             self.say(hello)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+
+    def _joins(self, path: Path) -> bool:
+        try:
+            self._connection.connect(str(path))
+        except ConnectionRefusedError:  # it is there, and not listened at yet
+            return False
+        return True
 
     # -- what it says ------------------------------------------------------------------------------------------------
 

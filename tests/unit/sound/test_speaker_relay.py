@@ -1,4 +1,4 @@
-"""`earmark speaker` between a program and a receiver of the test's own: only whole frames come out, whatever happens."""
+"""`earmark speaker` between a program and a receiver of the test's own: only whole frames come out, come what may."""
 
 from __future__ import annotations
 
