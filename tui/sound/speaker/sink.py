@@ -125,6 +125,14 @@ class Speaker:
                     self._send(frame)
         self._ring()
 
+    def keep(self, pieces: Sequence[Piece]) -> None:
+        """Forget all but these at the other end, at once; none that is not on its way already sets out."""
+        with self._lock:
+            self._expected = tuple(pieces)
+            if self._far is not None and self._far.freight is not None:
+                for frame in self._far.freight.keep(pieces):
+                    self._send(frame)
+
     def close(self) -> None:
         """Silence, leave nothing at the other end, and hang up."""
         with self._lock:
