@@ -1,4 +1,4 @@
-"""Clips travel ahead, a stop never waits behind them, and what is dropped here is dropped there before the next sounds."""
+"""Clips travel ahead, a stop never waits behind them, and what is dropped here is dropped there before the next."""
 
 from __future__ import annotations
 
