@@ -157,7 +157,7 @@ class Deciding:
         try:
             came = await self._sitting.top_up()
         except StoreError:
-            return  # the background sync says what is wrong
+            came = 0  # the background sync says what is wrong
         if came:
             self._on.clips_came(came)
         self._on.fetch_ahead()

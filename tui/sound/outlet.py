@@ -22,8 +22,8 @@ REMEDY = "`earmark doctor` says how to hear"
 
 
 class Outlet:
-    """The way out in use. `stop`, `expect` and `name` are free for every thread; the rest is heavy and belongs on one
-    thread.
+    """The way out in use. `stop`, `expect`, `keep` and `name` are free for every thread; the rest is heavy and belongs
+    on one thread.
     """
 
     def __init__(
@@ -68,6 +68,11 @@ class Outlet:
         """What may be played next, the likeliest first: a speaker gets it ahead, and forgets all else."""
         if self._speaker is not None:
             self._speaker.expect(pieces)
+
+    def keep(self, pieces: Sequence[Piece]) -> None:
+        """A speaker forgets all but these at once, and gets nothing new yet: what plays next goes before."""
+        if self._speaker is not None:
+            self._speaker.keep(pieces)
 
     def joined(self, name: str, words: str) -> None:
         """A speaker has joined: from now on sound goes there, and never again out at this machine."""

@@ -9,12 +9,13 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
 from earmark.queue.heard import Heard
+from earmark.tui.sound.ahead import Ahead
 from earmark.tui.sound.deck import Deck
 from earmark.tui.sound.events import Began, Finished, PlayerEvent, SinkChanged
 from earmark.tui.sound.outlet import Outlet
 from earmark.tui.sound.sinks.choose import Candidate, candidates
 from earmark.tui.sound.sinks.interface import Ended, Failed, Joined, Lost, SinkEvent, Started
-from earmark.tui.sound.track import Cut, Piece, Track
+from earmark.tui.sound.track import Cut, Track
 
 if TYPE_CHECKING:
     from earmark.tui.sound.prepare import Decoded
@@ -64,8 +65,7 @@ class Player:
             speaker,
         )
         self._deck = Deck()
-        self._ahead: tuple[Track, ...] = ()
-        self._coming: tuple[Piece, ...] = ()
+        self._ahead = Ahead()
         self._worker = threading.Thread(target=self._work, name="player", daemon=True)
         self._worker.start()
 
@@ -82,7 +82,7 @@ class Player:
         with self._lock:
             self._halt()
             self._deck.load(clip_id, track, heard)
-            self._outlet.expect(self._coming)
+            self._outlet.keep(self._ahead.pieces)
         self._box.put("open")
 
     def play(self, from_s: float | None = None) -> None:
@@ -151,7 +151,7 @@ class Player:
     def ahead(self, tracks: Sequence[Track]) -> None:
         """These clips are likely to be loaded next, the likeliest first: a speaker elsewhere gets them ahead."""
         with self._lock:
-            self._ahead = tuple(tracks)
+            self._ahead.tracks = tuple(tracks)
         self._box.put("ahead")
 
     def rest(self) -> None:
@@ -160,15 +160,16 @@ class Player:
             self._halt()
             self._deck.playing = False
             self._deck.piece = None
-            self._ahead = self._coming = ()
-            self._outlet.expect(())
+            self._ahead.clear()
+            self._outlet.keep(())
 
     def stop(self) -> None:
         """Silence at once and drop the clip: no audio of it is kept."""
         with self._lock:
             self._halt()
+            self._ahead.drop(self._deck.track)
             self._deck.load("", None, None)
-            self._outlet.expect(self._coming)
+            self._outlet.keep(self._ahead.pieces)
 
     def close(self) -> None:
         """Silence at once, give back the device and every child process. Waits for that, a second at most."""
@@ -317,8 +318,8 @@ class Player:
                 return
             if cut.first < cut.last:
                 deck.piece = cut.piece
-                self._outlet.expect((cut.piece, *self._coming))
                 self._outlet.play(deck.ask(cut.start, cut.end, speed, self._clock()), cut)
+                self._outlet.expect((cut.piece, *self._ahead.pieces))
                 return
             deck.playing, deck.position = False, end
         self._report(Finished(deck.clip))
@@ -335,14 +336,13 @@ class Player:
         if self._outlet.far is None:
             return
         with self._lock:
-            tracks, speed = self._ahead, self._deck.speed
-        cuts = (self._cut(track, 0.0, track.duration, speed) for track in tracks)
-        coming = tuple(cut.piece for cut in cuts if cut is not None)
+            tracks, speed = self._ahead.tracks, self._deck.speed
+        cuts = [(track, self._cut(track, 0.0, track.duration, speed)) for track in tracks]
         with self._lock:
-            if tracks is self._ahead and speed == self._deck.speed:
-                self._coming = coming
+            if tracks is self._ahead.tracks and speed == self._deck.speed:
+                self._ahead.have((track, cut.piece) for track, cut in cuts if cut is not None)
                 piece = self._deck.piece
-                self._outlet.expect(coming if piece is None else (piece, *coming))
+                self._outlet.expect((*([piece] if piece else []), *self._ahead.pieces))
 
     def _on_started(self, event: Started) -> None:
         with self._lock:
@@ -388,10 +388,10 @@ class Player:
         self._box.put("go")
 
     def _look(self) -> None:
-        """Give up on a sink that neither begins nor ends; a speaker elsewhere tells by itself when nobody is there."""
+        """Give up on a sink that neither begins nor ends; on its way to a speaker elsewhere sound may be for long."""
         with self._lock:
             run = self._deck.run
-            if run is None or self._outlet.far is not None or run.overdue(self._clock()) < PATIENCE:
+            if run is None or run.overdue(self._clock()) < PATIENCE or (run.at is None and self._outlet.far):
                 return
             run.at = None  # nobody can say what sounded: none of it counts
             overdue = Failed(run.generation, f"{self._outlet.name} does not answer")

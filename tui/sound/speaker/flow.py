@@ -2,7 +2,12 @@
 
 A stop that is written after 300 KB of sound arrives after 300 KB of sound: ten seconds later at 256 kbit/s. So only as
 much is sent as the line holds without a queue of more than `TARGET` seconds, told by the delay of the receiver's
-acknowledgements over the least delay seen. This is the congestion control of LEDBAT (RFC 6817), with slow start.
+acknowledgements over the least delay seen. This is the congestion control of LEDBAT (RFC 6817), with slow start, at the
+beginning and after each pause: a whole window at once would be a queue of its own.
+
+On a slow line a frame takes longer to be sent than our own sound may hold up others. So the delay of sound is compared
+with that of sound on an empty line, never with that of a short message, and what a larger frame takes longer is left
+out; else the window would shrink for its own frames until hardly anything arrived.
 """
 
 from __future__ import annotations
@@ -24,6 +29,25 @@ SLOW = 64 * 1024
 
 _BASE_AGE = 60.0  # seconds after which a least delay is forgotten: routes change
 _SMOOTH = 0.2
+_FRAMES = 8  # to a window: acknowledgements that come one by one let sound out one by one
+
+
+class _Least:
+    """The least of the values of the last minute or two; None before the first."""
+
+    def __init__(self) -> None:
+        self._least: float | None = None
+        self._before: float | None = None
+        self._at = 0.0
+
+    def note(self, value: float, now: float) -> None:
+        if self._least is None or now - self._at > _BASE_AGE:
+            self._before, self._least, self._at = self._least, value, now
+        self._least = min(self._least, value)
+
+    @property
+    def value(self) -> float | None:
+        return min((each for each in (self._least, self._before) if each is not None), default=None)
 
 
 class Flow:
@@ -39,19 +63,21 @@ class Flow:
         self._sent: deque[tuple[int, float, bool]] = deque()
         self._in_flight = 0
         self._slow_start = True
-        self._base: float | None = None
-        self._base_before: float | None = None
-        self._base_at = 0.0
+        self._ramp = 0.0
+        self._trip = _Least()
+        self._empty_line = _Least()
         self._last_arrival = 0.0
 
     def room(self) -> int:
         """Bytes that the next frame of sound may have now; 0 for none."""
-        size = max(LEAST, min(MOST_BYTES, int(self.window / 3)))
+        size = max(LEAST, min(MOST_BYTES, int(self.window / _FRAMES)))
         size -= size % 3
-        return size if self._in_flight == 0 or self._in_flight + size <= self.window else 0
+        return size if self._in_flight == 0 or self._in_flight + size <= min(self.window, self._ramp) else 0
 
     def sent(self, size: int, now: float) -> None:
         """A frame of sound went out."""
+        if self._in_flight == 0:
+            self._ramp = 2.0 * LEAST
         self._sent.append((size, now, self._in_flight > 0))
         self._in_flight += size
 
@@ -65,9 +91,12 @@ class Flow:
             pace = size / (now - self._last_arrival)
             self.rate = pace if self.rate is None else self.rate + _SMOOTH * (pace - self.rate)
         self._last_arrival = now
+        self._ramp += size
         self.delay = now - at
-        self._note(self.delay, now)
-        off = 1 - (self.delay - self.base) / TARGET
+        self._trip.note(self.delay, now)
+        alike = self.delay - (max(0, size - LEAST) / self.rate if self.rate else 0.0)
+        self._empty_line.note(alike, now)
+        off = 1 - (alike - (self._empty_line.value or 0.0)) / TARGET
         if self._slow_start and off < 0.5:
             self._slow_start = False
         if self._slow_start:
@@ -81,13 +110,12 @@ class Flow:
 
     def pinged(self, delay: float, now: float) -> None:
         """A message without sound came back after `delay` seconds."""
-        self._note(delay, now)
+        self._trip.note(delay, now)
 
     @property
     def base(self) -> float:
         """The least delay of the last minute or two, in seconds; 0 while none is known."""
-        known = [each for each in (self._base, self._base_before) if each is not None]
-        return min(known, default=0.0)
+        return self._trip.value or 0.0
 
     @property
     def slow(self) -> bool:
@@ -98,8 +126,3 @@ class Flow:
     def in_flight(self) -> int:
         """Bytes on the way."""
         return self._in_flight
-
-    def _note(self, delay: float, now: float) -> None:
-        if self._base is None or now - self._base_at > _BASE_AGE:
-            self._base_before, self._base, self._base_at = self._base, delay, now
-        self._base = min(self._base, delay)

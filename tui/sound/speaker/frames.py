@@ -47,6 +47,8 @@ CODECS: Final = ("flac", "delta", "gzip", "pcm")
 """Ways in which sound can travel, all without loss, the smallest first."""
 
 _ANSWER = re.compile(rb"[ -~]{1,%d}" % MOST_LINE)
+_LINE = re.compile(r"[A-Z][ -~]*")
+_SOUND = re.compile(r"D [0-9A-Za-z]+ ([0-9]{1,5})")
 
 
 class Garbled(Exception):
@@ -89,12 +91,14 @@ class FrameReader:
             if end > MOST_LINE:
                 raise Garbled("a line is too long")
             line = self._buffer[:end].decode("ascii", "replace")
+            if not _LINE.fullmatch(line):
+                raise Garbled("a line is none of ours")
             size = 0
             if line.startswith("D "):
-                count = line.rpartition(" ")[2]
-                if not (count.isascii() and count.isdecimal()) or int(count) > MOST_BYTES:
+                told = _SOUND.fullmatch(line)
+                if told is None or int(told[1]) > MOST_BYTES:
                     raise Garbled("a frame of sound says no size that can be")
-                size = int(count)
+                size = int(told[1])
             if len(self._buffer) < end + 1 + size:
                 return
             data = bytes(self._buffer[end + 1 : end + 1 + size])

@@ -34,6 +34,14 @@ class Freight:
     def want(self, pieces: Iterable[Piece]) -> list[Frame]:
         """Have these at the other end, in this order, and no others; gives the frames that have the rest forgotten."""
         self._order = list(dict.fromkeys(pieces))
+        return self._forget_others()
+
+    def keep(self, pieces: Iterable[Piece]) -> list[Frame]:
+        """Have of what is there, or on its way, only these; gives the frames that have the rest forgotten."""
+        self._order = [piece for piece in dict.fromkeys(pieces) if piece.key in self._loads]
+        return self._forget_others()
+
+    def _forget_others(self) -> list[Frame]:
         keys = {piece.key for piece in self._order}
         gone = [key for key in self._loads if key not in keys]
         for key in gone:

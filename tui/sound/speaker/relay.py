@@ -51,11 +51,15 @@ class Relay:
         os.set_blocking(self._target, False)
         # A line of its own, whatever a start-up file has printed without ending its line.
         self._out += f"\n{MAGIC}\n".encode()
-        while True:
-            if self._program is None:
-                self._knock()
-            if ended := self._pass():
-                return ended
+        try:
+            while True:
+                if self._program is None:
+                    self._knock()
+                if ended := self._pass():
+                    return ended
+        finally:
+            if self._program is not None:
+                self._program.close()
 
     def _tell(self, words: str) -> None:
         if words != self._told:
@@ -63,7 +67,7 @@ class Relay:
             self._say(words)
 
     def _knock(self) -> None:
-        self._program = join()
+        self._program = self._join()
         if self._program is None:
             self._tell("Waiting for a sitting: start `earmark review` on this host.")
             now = time.monotonic()
@@ -72,10 +76,17 @@ class Relay:
                 self._write(Frame("K 0"))
             return
         self._frames = FrameReader()
-        self._program.sendall(f"{GREETING}\n".encode())
-        if self._hello is not None:
-            self._program.sendall(f"{self._hello}\n".encode())
         self._tell("Joined the sitting; its sound goes out here.")
+
+    def _join(self) -> socket.socket | None:
+        program = join()
+        if program is not None:
+            try:
+                program.sendall("".join(f"{line}\n" for line in (GREETING, self._hello) if line).encode())
+            except OSError:  # it has ended meanwhile
+                program.close()
+                return None
+        return program
 
     def _pass(self) -> str:
         """Wait for something, and pass it on; words once it is over."""
@@ -153,7 +164,8 @@ class Relay:
         return True
 
     def _drain(self) -> None:
-        """Give the last words a second to leave."""
-        os.set_blocking(self._target, True)
-        select.select([], [self._target], [], 1.0)
-        self._flush()
+        """Give the last words a second to leave: a receiver that does not read must not hold this up for ever."""
+        end = time.monotonic() + 1.0
+        while self._out and (left := end - time.monotonic()) > 0 and select.select([], [self._target], [], left)[1]:
+            if not self._flush():
+                return

@@ -51,12 +51,15 @@ class Meeting:
     """The program's side: listens until it is closed. Raises `Taken` while another sitting does, or `NoRendezvous`."""
 
     def __init__(self) -> None:
-        import fcntl
-
         if not hasattr(socket, "AF_UNIX"):
             raise NoRendezvous("this system has no Unix sockets")
+        import fcntl
+
         place = folder()
-        self._lock = os.open(place / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            self._lock = os.open(place / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise NoRendezvous(f"{place / _LOCK}: {error.strerror}") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever holds the lock is the only one that listens: a socket that is there was left by a killed program.

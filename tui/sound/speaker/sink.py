@@ -27,6 +27,8 @@ from earmark.tui.sound.speaker.rendezvous import Meeting
 if TYPE_CHECKING:
     from earmark.tui.sound.track import Cut, Piece
 
+WAITS = ": sound waits for it, and goes on from its place when it is back."
+
 _NEWCOMERS = 8  # connections at a time that have not said who they are
 _TURN = 0.25  # seconds between looks at what is due while somebody is here
 
@@ -124,6 +126,14 @@ class Speaker:
                 for frame in self._far.freight.want(pieces):
                     self._send(frame)
         self._ring()
+
+    def keep(self, pieces: Sequence[Piece]) -> None:
+        """Forget all but these at the other end, at once; none that is not on its way already sets out."""
+        with self._lock:
+            self._expected = tuple(pieces)
+            if self._far is not None and self._far.freight is not None:
+                for frame in self._far.freight.keep(pieces):
+                    self._send(frame)
 
     def close(self) -> None:
         """Silence, leave nothing at the other end, and hang up."""
@@ -244,12 +254,12 @@ class Speaker:
         newer = self._far is not None
         if self._far is not None:
             self._send(Frame("Q another speaker of yours has taken over"))
-            self._leave(selector, self._far.link)
+            self._leave(selector, self._far.link, "A newer speaker takes over.")
         self._far = Far(link, self._clock(), newer=newer)
         self.wanted = True
         self._send(Frame(MAGIC))
 
-    def _leave(self, selector: selectors.BaseSelector, link: Link) -> None:
+    def _leave(self, selector: selectors.BaseSelector, link: Link, words: str = f"The speaker is gone{WAITS}") -> None:
         selector.unregister(link.socket)
         link.close()
         self._newcomers.pop(link, None)
@@ -257,12 +267,11 @@ class Speaker:
         if far is not None and link is far.link:
             self._far = self._request = None
             if far.joined:
-                self._lose(far, self._clock(), "The speaker is gone")
+                self._lose(far, self._clock(), words)
 
     def _lose(self, far: Far, now: float, words: str) -> None:
         """What a receiver that answers played after its last sign of life may not have been heard."""
-        at = far.heard_at if far.answers else now
-        self._events.append(Lost(at, f"{words}: sound waits for it, and goes on from its place when it is back."))
+        self._events.append(Lost(far.heard_at if far.answers else now, words))
 
     def _hear(self, line: str, far: Far) -> None:
         """A line of the receiver's. What makes no sense is passed over: nothing that it says is trusted."""
@@ -334,7 +343,7 @@ class Speaker:
         far.ping(now)
         if far.silent(now):
             self._silence()
-            self._lose(far, far.heard_at, "The speaker does not answer")
+            self._lose(far, far.heard_at, f"The speaker does not answer{WAITS}")
             far.away = True
         while far.load(now):
             self._ask()
