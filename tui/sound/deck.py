@@ -133,12 +133,13 @@ class Deck:
         self.starts += asked
         return asked
 
-    def ended(self, run: Run, now: float) -> tuple[bool, bool]:
-        """The sink is done. Says whether it broke off before its end, and whether more is to play.
+    def ended(self, run: Run, now: float, *, whole: bool) -> tuple[bool, bool]:
+        """The sink is done, and has played it `whole` for sure or not. Says whether it broke off before its end, and
+        whether more is to play.
 
         What a device swallowed faster than it can sound was not heard, and must not loop at that pace either.
         """
-        broke_off = run.broke_off(now)
+        broke_off = not whole and run.broke_off(now)
         self.position = run.position(now) if broke_off else run.end
         self.heard.add(run.start, self.position)
         self.run = None

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 WAITS = ": sound waits for it, and goes on from its place when it is back."
 
+EARLY = 0.25
+"""Seconds before its time at which a receiver may say that it has played something to its end."""
+
 _NEWCOMERS = 8  # connections at a time that have not said who they are
 _TURN = 0.25  # seconds between looks at what is due while somebody is here
 
@@ -219,9 +222,10 @@ class Speaker:
             request, far = self._request, self._far
             if far is None:
                 return _TURN if self._newcomers else None
+            now, due = self._clock(), _TURN
             if request is not None and request.began and request.asked is not None and not far.answers:
-                return min(_TURN, max(0.0, request.asked + request.seconds - self._clock()))
-            return _TURN
+                due = request.asked + request.seconds - now
+            return max(0.0, min(_TURN, due, far.due(now)))
 
     def _welcome(self, selector: selectors.BaseSelector) -> None:
         connection = self._meeting.accept()
@@ -303,7 +307,8 @@ class Speaker:
             self._events.append(Started(request.generation, max(request.asked, at)))
         elif word == "E" and request.began:
             self._request = None
-            self._events.append(Ended(request.generation))
+            # The way of `B` may have been longer than that of `E`: what counts is the time since it was asked for.
+            self._events.append(Ended(request.generation, whole=request.over(at + EARLY)))
         elif word == "X":
             self._request = None
             self._events.append(Failed(request.generation, one_line(f"at your end: {words or 'it does not play'}")))
