@@ -23,12 +23,16 @@ RETRY = 2.0
 """Seconds before the speaker is started anew when it has ended by itself."""
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("host")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--ssh", metavar="WORDS", default="", help="Options for ssh, such as '-p 2222 -i KEY'.")
 @click.option("--command", metavar="PATH", default="earmark", help="Earmark on the host.  [default: earmark]")
-@click.option("--sound", type=click.Choice(SOUNDS), help="The way out for sound here.  [default: auto]")
+@click.option(
+    "--sound",
+    type=click.Choice([way for way in SOUNDS if way != "speaker"]),
+    help="The way out for sound here.  [default: auto]",
+)
 @invocation
 def connect(
     given: Invocation, host: str, arguments: tuple[str, ...], ssh: str, command: str, sound: str | None
@@ -49,8 +53,8 @@ def connect(
     with shared_login([*shlex.split(ssh), *ALIVE], host) as login:
         speaker = [*login, "-T", "--", host, f"{shlex.quote(command)} speaker"]
         screen = [*login, "-t", "--", host, shlex.join([command, *(arguments or ("review",))])]
-        with heard_here(speaker, preference) as troubles:
-            code = subprocess.call(screen)
+        with heard_here(speaker, "auto" if preference == "speaker" else preference) as troubles:
+            code = show(screen)
     for words in troubles:
         click.echo(f"earmark: {words}", err=True)
     if code == 255:
@@ -75,7 +79,23 @@ def shared_login(options: list[str], host: str) -> Iterator[list[str]]:
         try:
             yield ["ssh", *shared]
         finally:
+            # A window that closes may say so twice.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             subprocess.run(["ssh", *shared, "-O", "exit", "--", host], capture_output=True, check=False)
+
+
+def show(screen: list[str]) -> int:
+    """Run the screen to its end; gives its exit code. On the way out ssh puts the terminal back as it was."""
+    with subprocess.Popen(screen) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(2.0)
+            process.kill()
+            raise
 
 
 @contextlib.contextmanager
@@ -95,19 +115,24 @@ def heard_here(speaker: list[str], preference: str) -> Iterator[list[str]]:
                 speaker,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL if os.name != "nt" else None,
+                stderr=subprocess.PIPE if os.name != "nt" else None,
                 start_new_session=os.name != "nt",
             ) as process:
                 running[:] = [process]
                 if play(process, preference, ready, troubles):
                     return
                 process.kill()
+                said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+            if said and not over.is_set():
+                troubles[:] = [said.splitlines()[-1]]
+            ready.set()
             over.wait(RETRY)
 
     thread = threading.Thread(target=keep_on, name="receiver", daemon=True)
     thread.start()
     # Where the login is not shared, its prompt must be answered before the screen takes the terminal.
-    ready.wait(None if os.name == "nt" else 5.0)
+    while not ready.wait(0.2 if os.name == "nt" else 5.0) and os.name == "nt":
+        pass  # in slices: Ctrl-C goes unheard in a wait without end
     try:
         yield troubles
     finally:

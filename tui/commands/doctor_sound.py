@@ -57,7 +57,7 @@ def sound(preference: str, environ: Mapping[str, str] = os.environ) -> Iterator[
     far, fault = try_speaker(ways("speaker", environ)[1])
     yield Finding("note" if fault else "ok", "sound", fault or f"{far} plays at the other end")
     yield taken(preference, here, far, environ)
-    if far_ears(environ) or preference == "speaker":
+    if far_ears(environ) or preference == "speaker" or not (here or far):
         yield from to_paste(environ)
 
 
@@ -157,7 +157,8 @@ def taken(preference: str, here: list[str], far: str, environ: Mapping[str, str]
             "note",
             "sound",
             "no way out for sound works here; clips can be decided unheard, and each decision says so",
-            "On Linux: install alsa-utils, pulseaudio-utils or pipewire, and see that a sound server or card is there.",
+            "Where this is reached over SSH, paste the line for your workstation. Else install, on Linux, alsa-utils, "
+            "pulseaudio-utils or pipewire, and see that a sound server or card is there.",
         )
     why = "it is the first that plays here"
     if server := forwarded(environ):
@@ -173,3 +174,4 @@ def to_paste(environ: Mapping[str, str]) -> Iterator[Finding]:
 
     for each in lines(environ):
         yield Finding("line", each.where, each.line)
+    yield Finding("note", "sound", "Where you reach this host by another name than these lines have, write that name.")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from earmark.queue.heard import Heard
 from earmark.tui.sound.track import Piece, Track
 
 _EARLY = 0.25  # seconds before its time at which a sink may say that it is done
+
+
+SPEEDS: Final = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+"""The ladder of speeds that the keys climb."""
 
 
 class Run(msgspec.Struct):
@@ -106,6 +112,13 @@ class Deck:
         self.position, self.until = min(max(0.0, start), self.length), until
         self.playing = self.asked_to_start = True
         self.loops = 0
+
+    def last(self, seconds: float, now: float) -> tuple[float, float]:
+        """From where to where the last `seconds` are; while such a stretch plays, that stretch. At the very beginning
+        it is the first.
+        """
+        until = self.until if self.playing and self.until is not None else self.now(now)
+        return max(0.0, until - seconds), min(until if until > 0 else seconds, self.length)
 
     def seek(self, seconds: float) -> None:
         """Go forward or back, not beyond the ends; halted before. At the end it stops, and a loop begins anew."""

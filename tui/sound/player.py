@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from earmark.queue.heard import Heard
 from earmark.tui.sound.ahead import Ahead
-from earmark.tui.sound.deck import Deck
+from earmark.tui.sound.deck import SPEEDS, Deck
 from earmark.tui.sound.events import Began, Finished, PlayerEvent, SinkChanged
 from earmark.tui.sound.outlet import Outlet
 from earmark.tui.sound.sinks.choose import Candidate, candidates
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from earmark.tui.sound.sinks.choose import OpenSpeaker
 
 __all__ = ["SPEEDS", "Began", "Finished", "Player", "PlayerEvent", "SinkChanged"]
-
-SPEEDS: Final = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
-"""The ladder of speeds that the keys climb."""
 
 PATIENCE = 5.0
 """Seconds that a sink may take to begin, or to end after its time, before it counts as failed."""
@@ -121,13 +118,7 @@ class Player:
         `seconds` that play.
         """
         with self._lock:
-            deck = self._deck
-            if seconds is None:
-                self._begin(0.0, None)
-                return
-            until = deck.until if deck.playing and deck.until is not None else self._now()
-            start = max(0.0, until - seconds)
-            self._begin(start, min(until if until > 0 else seconds, deck.length))
+            self._begin(*((0.0, None) if seconds is None else self._deck.last(seconds, self._clock())))
 
     def set_speed(self, speed: float) -> None:
         """Play at `speed` times the pace, 0.5 to 3, the pitch and the position kept. Raises ValueError beyond that."""

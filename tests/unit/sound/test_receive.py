@@ -71,7 +71,7 @@ def far() -> Iterator[Far]:
 
 
 def test_it_says_who_it_is_and_what_it_decodes(far: Far) -> None:
-    assert far.answers == ["HELLO 1 one flac"]
+    assert far.answers == ["HELLO 1 earmark flac"]
 
 
 def test_the_frames_that_were_asked_for_sound_and_nothing_else(far: Far) -> None:

@@ -14,6 +14,11 @@ PAGE_PORT = 8750
 """The port of the page, on both ends of the tunnel, where it is free."""
 
 
+CUT = "sed -n '/^#!/,$p'"
+CUT_THERE = r"-replace '(?s)\A.*?(?=# Earmark)'"
+"""Leave out what start-up files on the host print before the program: it is not to be run at the workstation."""
+
+
 class Line(NamedTuple):
     """What to paste where: `where` says which workstation it is for."""
 
@@ -34,11 +39,11 @@ def lines(environ: Mapping[str, str] = os.environ) -> list[Line]:
     page = f"{earmark} speaker --web --port {PAGE_PORT}"
     tunnel = f"-L {PAGE_PORT}:127.0.0.1:{PAGE_PORT}"
     return [
-        Line("Linux, macOS", f'sh -c "$(ssh {way} {_word(sh)})" - {way}'),
-        Line("with Python there", f'python3 -c "$(ssh {way} {_word(python)})" {way}'),
+        Line("Linux, macOS", f'sh -c "$(ssh {way} {_word(sh)} | {CUT})" - {way}'),
+        Line("with Python there", f'python3 -c "$(ssh {way} {_word(python)} | {CUT})" {way}'),
         Line(
             "Windows PowerShell",
-            f"$EarmarkHost = '{way}'; iex (ssh {way} {_word(windows)} | Out-String)",
+            f"$EarmarkHost = '{way}'; iex ((ssh {way} {_word(windows)} | Out-String) {CUT_THERE})",
         ),
         Line("a browser there", f"ssh {tunnel} {way} {_word(page)}"),
     ]

@@ -36,9 +36,9 @@ class Receiver:
         self._playing: tuple[int, Cut] | None = None
 
     def greet(self) -> None:
-        """Say what this is. The sound system is asked first, which may take a moment."""
+        """Say what this is, and then ask the sound system, which may take a moment."""
+        self._answer("HELLO 1 earmark flac")
         self._outlet.ready()
-        self._answer(f"HELLO 1 {self._outlet.name or 'earmark'} flac")
 
     def take(self, frame: Frame) -> bool:
         """Do what a frame says; False when it says that all is over. What makes no sense is passed over."""
