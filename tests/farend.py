@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,37 +31,55 @@ def socket_in(folder: Path) -> Path:
     return path
 
 
+HELLO = "HELLO 1 paper/test delta,gzip,pcm"
+
+
 class FarEnd:
     """Joins the program as `earmark speaker` does. `lines` is every frame's line, in order; `pieces` what it holds.
 
-    It acknowledges what arrives and says that it is there, unless it is told not to; what sounds, the test says. While
-    `reading` is clear it takes nothing out of the connection, of which it may have a small `buffer`.
+    It acknowledges what arrives and says that it is there, unless it is told not to; what sounds, the test says, or it
+    says by itself that it `begins` all. While `reading` is clear it takes nothing out of the connection, of which it
+    may have a small `buffer`. `cut` has it hang up after so many frames and so many bytes of the next.
     """
 
     def __init__(
         self,
-        path: Path,
-        hello: str | None = "HELLO 1 paper/test delta,gzip,pcm",
+        path: Path | None,
+        hello: str | None = HELLO,
         *,
         acknowledges: bool = True,
         is_there: bool = True,
+        begins: bool = False,
         buffer: int | None = None,
+        cut: tuple[int, int] | None = None,
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """`path` is the program's socket; without one, `command` is what leads to an `earmark speaker`."""
         self.lines: list[str] = []
         self.pieces: dict[str, bytearray] = {}
         self.shapes: dict[str, tuple[int, str, int]] = {}
-        self.acknowledges, self.is_there = acknowledges, is_there
+        self.acknowledges, self.is_there, self._begins, self._cut = acknowledges, is_there, begins, cut
+        self._hello = hello
         self.over = False
         self.reading = threading.Event()
         self.reading.set()
         self._buffer = bytearray()
-        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        if buffer is not None:
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        until(lambda: self._joins(path), f"{path} takes nobody")
-        self.say("SPEAKER 1")
-        if hello is not None:
-            self.say(hello)
+        self._process: subprocess.Popen[bytes] | None = None
+        if path is not None:
+            self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            if buffer is not None:
+                self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            until(lambda: self._joins(path), f"{path} takes nobody")
+            self.say("SPEAKER 1", *([hello] if hello is not None else []))
+            self._begun = True
+        else:
+            self._connection, theirs = socket.socketpair()
+            self._process = subprocess.Popen(
+                command, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+            )
+            theirs.close()
+            self._begun = False
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -93,6 +112,9 @@ class FarEnd:
         """Go away without a word."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         self.reading.set()
         self._thread.join(GENEROUS)
         self._connection.close()
@@ -146,8 +168,27 @@ class FarEnd:
                 self.over = True
                 return
             self._buffer += block
-            while self._take():
+            while self._begin() and not self._at_cut() and self._take():
                 pass
+            if self._at_cut():
+                self.over = True
+                if self._process is not None:
+                    self._process.kill()
+                with contextlib.suppress(OSError):
+                    self._connection.shutdown(socket.SHUT_RDWR)
+                return
+
+    def _begin(self) -> bool:
+        """Pass over what a start-up file has printed."""
+        if not self._begun and b"EARMARK-SOUND 1\n" in self._buffer:
+            del self._buffer[: self._buffer.index(b"EARMARK-SOUND 1\n") + 16]
+            self._begun = True
+            if self._hello is not None:
+                self.say(self._hello)
+        return self._begun
+
+    def _at_cut(self) -> bool:
+        return self._cut is not None and len(self.lines) >= self._cut[0] and len(self._buffer) >= self._cut[1]
 
     def _take(self) -> bool:
         """One frame out of what has come, if it is whole."""
@@ -175,6 +216,8 @@ class FarEnd:
                 self.pieces.clear()
             case ["K", number] if self.is_there:
                 self.say(f"K {number}")
+            case ["P", generation, *_] if self._begins:
+                self.say(f"B {generation}")
 
 
 def _undelta(data: bytes) -> bytes:

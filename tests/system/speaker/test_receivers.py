@@ -27,6 +27,7 @@ SAMPLED = random.Random(SEED).choice(["dash", "bash", "python3"])
 """What hears all ten clips in their own time; the others hear one."""
 
 WAYS = [(shell, answers) for shell in ("dash", "bash", "python3") for answers in (True, False)]
+FILE_WAYS = [way for way in WAYS if LONG or way[1] or way[0] == SAMPLED]
 BLOCK = 320
 
 
@@ -57,7 +58,7 @@ def card(alsa_file: Path, tmp_path: Path) -> Iterator[tuple[dict[str, str], Path
     yield {name: os.environ[name] for name in names}, alsa_file
 
 
-@pytest.mark.parametrize(("shell", "answers"), WAYS)
+@pytest.mark.parametrize(("shell", "answers"), FILE_WAYS)
 def test_every_sample_reaches_the_card(
     shell: str,
     answers: bool,
