@@ -18,8 +18,9 @@ HEAVY = {
     "soundfile",
     "sqlite3",
     "textual",
+    "websockets",
 }
-COMMANDS = ["load", "review", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo"]
+COMMANDS = ["load", "review", "speaker", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo"]
 
 ASK = """
 import sys
