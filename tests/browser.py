@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -50,24 +51,23 @@ class Browser:
             assert time.monotonic() < deadline, "chromium did not start"
             time.sleep(0.05)
         port, path = told.read_text().split()
-        self._wire = connect(f"ws://127.0.0.1:{port}{path}", max_size=None, open_timeout=PATIENCE)
+        self._wires = contextlib.ExitStack()
+        self._wire = self._connect(f"ws://127.0.0.1:{port}{path}")
         self._base = f"ws://127.0.0.1:{port}/devtools/page/"
-        self._tabs: list[Tab] = []
+
+    def _connect(self, url: str) -> ClientConnection:
+        return self._wires.enter_context(connect(url, max_size=None, open_timeout=PATIENCE))
 
     def open(self, url: str) -> Tab:
         """A new tab in which a person entered this address; back once it has loaded."""
         target = _ask(self._wire, 0, "Target.createTarget", {"url": "about:blank"})["targetId"]
-        tab = Tab(connect(self._base + target, max_size=None, open_timeout=PATIENCE))
-        self._tabs.append(tab)
+        tab = Tab(self._connect(self._base + target))
         tab.go(url)
         return tab
 
     def close(self) -> None:
         """End it as a person does, so that it writes what it keeps."""
-        for tab in self._tabs:
-            tab.close()
         _ask(self._wire, 0, "Browser.close", {})
-        self._wire.close()
         try:
             self._process.wait(PATIENCE)
         finally:
@@ -75,11 +75,10 @@ class Browser:
 
     def kill(self) -> None:
         """End it at once, with all of its processes."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
         self._process.wait()
+        self._wires.close()
 
     def __enter__(self) -> Browser:
         return self
@@ -140,10 +139,6 @@ class Tab:
     def text(self) -> str:
         """What a person reads there."""
         return str(self.evaluate("document.body.innerText"))
-
-    def close(self) -> None:
-        """Leave it alone: the tab stays as it is."""
-        self._wire.close()
 
 
 def _ask(wire: ClientConnection, number: int, method: str, parameters: Mapping[str, Any]) -> Any:
