@@ -90,9 +90,7 @@ def main() -> None:
                     heard["bare sounds"].append(onset(recording, began))
                     heard["bare silent"].append(silence(recording, ended))
                     press(console, " ", then=0.8)
-                says = tab.evaluate(
-                    "JSON.stringify([...outputs.values()].map((o) => [o.baseLatency, o.outputLatency]))"
-                )
+                says = tab.evaluate("`${audio.baseLatency} ${audio.outputLatency}`")
         finally:
             pulse.stop()
     rows = []
