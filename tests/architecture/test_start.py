@@ -18,6 +18,7 @@ HEAVY = {
     "soundfile",
     "sqlite3",
     "textual",
+    "websockets",
 }
 COMMANDS = [
     "load",

@@ -30,9 +30,8 @@ def lines(environ: Mapping[str, str] = os.environ) -> list[Line]:
     """A line for each kind of workstation. Over SSH they name this user, and this host by the address that was reached;
     else `HOST` stands for what one gives to ssh.
     """
-    host, port = _reached(environ)
-    there = [*(["-p", port] if port else []), host]
-    way = " ".join(there)
+    host, options = reached(environ)
+    way = " ".join([*options, host])
     earmark = shlex.quote(program())
     sh, python = (f"{earmark} speaker --receiver {kind}" for kind in ("sh", "python"))
     windows = f"{earmark} speaker --receiver powershell"
@@ -54,10 +53,10 @@ def _word(command: str) -> str:
     return "'" + command.replace("'", "'\\''") + "'"
 
 
-def _reached(environ: Mapping[str, str]) -> tuple[str, str]:
-    """`user@address` and port of the connection to this host; `HOST` and nothing where there is none."""
+def reached(environ: Mapping[str, str] = os.environ) -> tuple[str, list[str]]:
+    """How `ssh` came to this host: `user@address`, or `HOST` where it did not, and the options before it."""
     parts = environ.get("SSH_CONNECTION", "").split()
     if len(parts) != 4:
-        return "HOST", ""
+        return "HOST", []
     _, _, address, port = parts
-    return f"{environ.get('USER') or getpass.getuser()}@{address}", "" if port == "22" else port
+    return f"{environ.get('USER') or getpass.getuser()}@{address}", [] if port == "22" else ["-p", port]
