@@ -32,6 +32,10 @@ SLOW = 64 * 1024
 _BASE_AGE = 60.0  # seconds after which a least delay is forgotten: routes change
 _SMOOTH = 0.2
 _SPAN = 0.1  # seconds over which arrivals are counted: two acknowledgements may come in one moment
+_FILTER = (
+    4  # delays of which the least counts: a receiver on a busy machine answers late now and then (RFC 6817, 3.4.2)
+)
+_FLOOR = 0.75  # of what the line was seen to hold: less would be no answer to a queue of our own
 _FRAMES = 16  # to a window: acknowledgements that come one by one let sound out one by one
 
 
@@ -69,6 +73,8 @@ class Flow:
         self._ramp = 0.0
         self._trip = _Least()
         self._empty_line = _Least()
+        self._lately: deque[float] = deque(maxlen=_FILTER)
+        self._per_byte = _Least()
         self._span_at = 0.0
         self._span = 0
 
@@ -97,7 +103,8 @@ class Flow:
         self._trip.note(self.delay, now)
         alike = self.delay - (max(0, size - LEAST) / self.rate if self.rate else 0.0)
         self._empty_line.note(self.delay, now)
-        off = 1 - (alike - (self._empty_line.value or 0.0)) / TARGET
+        self._lately.append(alike)
+        off = 1 - (min(self._lately) - (self._empty_line.value or 0.0)) / TARGET
         if self._slow_start and off < 0.5:
             self._slow_start = False
         if self._slow_start:
@@ -107,7 +114,8 @@ class Flow:
         else:
             # A quarter of a window a round trip at most: one late answer is no reason to stop.
             self.window += max(off, -2.0) * size / 8
-        self.window = min(max(self.window, float(LEAST)), float(MOST))
+        held = self.base / self._per_byte.value if self._per_byte.value else 0.0
+        self.window = min(max(self.window, float(LEAST), _FLOOR * held), float(MOST))
 
     def _count(self, size: int, now: float) -> None:
         """So many bytes arrived behind others; 0 for what came after a pause."""
@@ -117,6 +125,7 @@ class Flow:
         self._span += size
         if now - self._span_at >= _SPAN:
             pace = self._span / (now - self._span_at)
+            self._per_byte.note(1 / pace, now)
             self.rate = pace if self.rate is None else self.rate + _SMOOTH * (pace - self.rate)
             self._span_at, self._span = now, 0
 
