@@ -7,7 +7,7 @@
     line.close()
 
 Each way is what a real bottleneck is: a queue of bounded length that is served at the rate, then a fixed delay. Where
-the queue is full nothing more is read, and the sender's own system holds the rest.
+the queue is full nothing more is read, and the sender's own system holds the rest. All connections share the rate.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Line:
         """Bytes that have come from the server and were given to clients."""
         self.going = threading.Event()
         self.going.set()
+        self._free_at = {False: 0.0, True: 0.0}
         self._closed = False
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -114,6 +115,13 @@ class Line:
         client.close()
         server.close()
 
+    def leaves(self, size: int, *, to_client: bool) -> float:
+        """The moment at which so many bytes that come now have left the queue."""
+        with self._lock:
+            begins = max(time.monotonic(), self._free_at[to_client])
+            self._free_at[to_client] = begins + (size / self.rate if self.rate else 0.0)
+            return self._free_at[to_client]
+
     def passed(self, count: int) -> int:
         """So many bytes are about to be given to a client; says how many may be."""
         with self._lock:
@@ -141,16 +149,14 @@ class _Way:
 
     def _take(self) -> None:
         """Put packets into the queue, with the moments at which they leave it and arrive."""
-        free_at = 0.0
         while True:
             try:
                 block = self._source.recv(_BLOCK)
             except OSError:
                 block = b""
-            now = time.monotonic()
-            free_at = max(now, free_at) + (len(block) / self._line.rate if self._line.rate else 0.0)
+            leaves = self._line.leaves(len(block), to_client=self._counted)
             with self._changed:
-                self._packets.append((free_at, free_at + self._line.delay, block))
+                self._packets.append((leaves, leaves + self._line.delay, block))
                 self._changed.notify_all()
                 if not block:
                     return

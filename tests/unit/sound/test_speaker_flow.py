@@ -6,6 +6,7 @@ The line is reckoned, not waited for: a queue that is served at a rate, then a d
 from __future__ import annotations
 
 import heapq
+import math
 
 import pytest
 
@@ -20,8 +21,9 @@ PLENTY = 128_000
 class Line:
     """A line of `rate` bytes a second and `delay` seconds there and back, and how long its queue was."""
 
-    def __init__(self, rate: float, delay: float) -> None:
-        self.rate, self.delay = rate, delay
+    def __init__(self, rate: float, delay: float, bunch: float = 0.0) -> None:
+        """`bunch`: acknowledgements come together, at most once in so many seconds."""
+        self.rate, self.delay, self.bunch = rate, delay, bunch
         self.free_at = 0.0
         self.waited: list[tuple[float, float]] = []
 
@@ -30,7 +32,8 @@ class Line:
         begins = max(now, self.free_at)
         self.waited.append((now, begins - now))
         self.free_at = begins + size / self.rate
-        return self.free_at + self.delay
+        arrives = self.free_at + self.delay
+        return math.ceil(arrives / self.bunch) * self.bunch if self.bunch else arrives
 
 
 def fill(flow: Flow, line: Line, seconds: float = SECONDS) -> float:
@@ -57,6 +60,14 @@ def test_the_line_is_filled_and_its_queue_is_short(rate: int, delay: float) -> N
     settled = [waited for at, waited in line.waited if at > SECONDS / 2]
     # What is sent next waits for the frame that is on the line, too: on the slowest that is more than the target.
     assert max(settled) < 3 * TARGET + 3 * LEAST / rate
+
+
+def test_acknowledgements_that_come_in_bunches_deceive_nobody() -> None:
+    flow, line = Flow(), Line(24_000, 0.2, bunch=0.03)
+    flow.pinged(0.2, 0.0)
+    assert fill(flow, line) > 0.7 * line.rate
+    assert flow.slow
+    assert flow.rate == pytest.approx(line.rate, rel=0.3)
 
 
 def test_after_a_pause_no_whole_window_goes_out_at_once() -> None:

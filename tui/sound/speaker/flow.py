@@ -19,8 +19,10 @@ from earmark.tui.sound.speaker.frames import MOST_BYTES
 TARGET = 0.02
 """Seconds that our own sound may hold up what is sent after it."""
 
-LEAST = 768
-"""Bytes of the smallest frame of sound: 24 ms of a line of 256 kbit/s."""
+LEAST = 384
+"""Bytes of the smallest frame of sound: 16 ms of a line of 256 kbit/s, as base64. Two of them must fit into `TARGET`,
+or nearly: acknowledgements come in pairs, and what they let out would count as a queue.
+"""
 MOST = 256 * 1024
 """Bytes on the way at most, on the fastest line."""
 
@@ -29,7 +31,12 @@ SLOW = 64 * 1024
 
 _BASE_AGE = 60.0  # seconds after which a least delay is forgotten: routes change
 _SMOOTH = 0.2
-_FRAMES = 8  # to a window: acknowledgements that come one by one let sound out one by one
+_SPAN = 0.1  # seconds over which arrivals are counted: two acknowledgements may come in one moment
+_FILTER = (
+    4  # delays of which the least counts: a receiver on a busy machine answers late now and then (RFC 6817, 3.4.2)
+)
+_FLOOR = 0.75  # of what the line was seen to hold: less would be no answer to a queue of our own
+_FRAMES = 16  # to a window: acknowledgements that come one by one let sound out one by one
 
 
 class _Least:
@@ -54,7 +61,7 @@ class Flow:
     """Counts bytes sent and acknowledged. Times are seconds of one clock. Not safe for two threads at once."""
 
     def __init__(self) -> None:
-        self.window = 4.0 * LEAST
+        self.window = 8.0 * LEAST
         """Bytes that may be on the way."""
         self.rate: float | None = None
         """Bytes a second that arrive while the line is kept busy; None while unknown."""
@@ -66,7 +73,10 @@ class Flow:
         self._ramp = 0.0
         self._trip = _Least()
         self._empty_line = _Least()
-        self._last_arrival = 0.0
+        self._lately: deque[float] = deque(maxlen=_FILTER)
+        self._per_byte = _Least()
+        self._span_at = 0.0
+        self._span = 0
 
     def room(self) -> int:
         """Bytes that the next frame of sound may have now; 0 for none."""
@@ -87,16 +97,14 @@ class Flow:
             return
         size, at, behind_another = self._sent.popleft()
         self._in_flight -= size
-        if behind_another and now > self._last_arrival:
-            pace = size / (now - self._last_arrival)
-            self.rate = pace if self.rate is None else self.rate + _SMOOTH * (pace - self.rate)
-        self._last_arrival = now
+        self._count(size if behind_another else 0, now)
         self._ramp += size
         self.delay = now - at
         self._trip.note(self.delay, now)
         alike = self.delay - (max(0, size - LEAST) / self.rate if self.rate else 0.0)
-        self._empty_line.note(alike, now)
-        off = 1 - (alike - (self._empty_line.value or 0.0)) / TARGET
+        self._empty_line.note(self.delay, now)
+        self._lately.append(alike)
+        off = 1 - (min(self._lately) - (self._empty_line.value or 0.0)) / TARGET
         if self._slow_start and off < 0.5:
             self._slow_start = False
         if self._slow_start:
@@ -106,7 +114,20 @@ class Flow:
         else:
             # A quarter of a window a round trip at most: one late answer is no reason to stop.
             self.window += max(off, -2.0) * size / 8
-        self.window = min(max(self.window, float(LEAST)), float(MOST))
+        held = self.base / self._per_byte.value if self._per_byte.value else 0.0
+        self.window = min(max(self.window, float(LEAST), _FLOOR * held), float(MOST))
+
+    def _count(self, size: int, now: float) -> None:
+        """So many bytes arrived behind others; 0 for what came after a pause."""
+        if not size:
+            self._span_at, self._span = now, 0
+            return
+        self._span += size
+        if now - self._span_at >= _SPAN:
+            pace = self._span / (now - self._span_at)
+            self._per_byte.note(1 / pace, now)
+            self.rate = pace if self.rate is None else self.rate + _SMOOTH * (pace - self.rate)
+            self._span_at, self._span = now, 0
 
     def pinged(self, delay: float, now: float) -> None:
         """A message without sound came back after `delay` seconds."""
