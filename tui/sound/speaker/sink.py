@@ -143,6 +143,7 @@ class Speaker:
         with self._lock:
             self._send(Frame("R"))
             self._closed = True
+            self._request = None
         self._ring()
         if threading.current_thread() is not self._thread:
             self._thread.join(1.0)
@@ -338,7 +339,7 @@ class Speaker:
         for link in [link for link, by in self._newcomers.items() if by < now]:
             self._leave(selector, link)
         far, request = self._far, self._request
-        if far is None:
+        if far is None or self._closed:  # nothing goes out after `R`
             return
         if far.mute(now):
             self._greet(far, "", ())
