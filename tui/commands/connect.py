@@ -8,10 +8,8 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
@@ -68,21 +66,22 @@ def shared_login(options: list[str], host: str) -> Iterator[list[str]]:
     if os.name == "nt":
         yield ["ssh", *options]
         return
-    with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
-        shared = ["-S", str(Path(folder) / "login"), *options]
-        master = ["ssh", "-M", "-f", "-N", "-o", "ControlPersist=no", *shared, "--", host]
-        if subprocess.call(master):
-            raise click.ClickException(f"ssh could not log in to {host}; its own words stand above.")
-        # The master has no terminal: closing the window would leave it, and the login, behind.
-        signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        try:
-            yield ["ssh", *shared]
-        finally:
-            # A window that closes may say so twice.
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            subprocess.run(["ssh", *shared, "-O", "exit", "--", host], capture_output=True, check=False)
+    from earmark.queue.store.gate.ssh import control_folder
+
+    shared = ["-S", str(control_folder() / f"connect-{os.getpid()}"), *options]
+    master = ["ssh", "-M", "-f", "-N", "-o", "ControlPersist=no", *shared, "--", host]
+    if subprocess.call(master):
+        raise click.ClickException(f"ssh could not log in to {host}; its own words stand above.")
+    # The master has no terminal: closing the window would leave it, and the login, behind.
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield ["ssh", *shared]
+    finally:
+        # A window that closes may say so twice.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        subprocess.run(["ssh", *shared, "-O", "exit", "--", host], capture_output=True, check=False)
 
 
 def show(screen: list[str]) -> int:
