@@ -77,6 +77,8 @@ def add_person(url: str, reviewer: str, role: str, *, supervisor: bool) -> bool:
     """
     with _administering(url) as (connection, roles):
         check_version(_version(connection), shown(url))
+        if role in (roles.owner, roles.reviewer, roles.supervisor):
+            raise StoreError(f"'{role}' is a group's name; give the person a login role of their own")
         there = _role_exists(connection, role)
         if not there:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))

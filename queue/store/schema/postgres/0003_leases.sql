@@ -209,23 +209,23 @@ CREATE FUNCTION audio_key(p_reviewer text, p_clip text, OUT key bytea, OUT objec
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = earmark, pg_temp AS $$
 DECLARE
     me constant text := known_as(p_reviewer);
-    found record;
+    here record;
 BEGIN
     SELECT work.state, coalesce(work.owner = me AND work.lease_until > clock(), false) AS theirs, clip_key.key, clip.object
-    INTO found
+    INTO here
     FROM work JOIN clip ON clip.id = work.clip LEFT JOIN clip_key ON clip_key.clip = work.clip
     WHERE work.clip = p_clip;
     IF NOT FOUND THEN
         PERFORM refuse(format('the store has no clip %s', left(p_clip, 64)));
-    ELSIF found.state = 'withdrawn' THEN
+    ELSIF here.state = 'withdrawn' THEN
         PERFORM refuse(format('clip %s has been withdrawn', p_clip));
-    ELSIF found.key IS NULL OR found.state = 'critical' THEN
+    ELSIF here.key IS NULL OR here.state = 'critical' THEN
         PERFORM refuse(format('clip %s is marked critical: its sound is closed', p_clip));
-    ELSIF NOT found.theirs THEN
+    ELSIF NOT here.theirs THEN
         PERFORM refuse(format('clip %s is not leased to %s, or no longer', p_clip, me));
     END IF;
-    key := found.key;
-    object := found.object;
+    key := here.key;
+    object := here.object;
 END $$;
 
 -- How much there is. Leases that have run out count as open.

@@ -64,7 +64,7 @@ BEGIN
         outcomes := outcomes || became;
     END LOOP;
     PERFORM note('load', p_clips => ARRAY(
-        SELECT clip FROM unnest(p_clips, outcomes) AS done (clip, became) WHERE became = 'added'
+        SELECT clip FROM unnest(p_clips, outcomes) AS done (clip, what) WHERE what = 'added'
     ));
     RETURN outcomes;
 END $$;
