@@ -100,7 +100,9 @@ class PostgresServer:
         """All that `pg_dump` gives of a database, the texts plain."""
         dumped = self._run("pg_dump", "-h", self.folder, "-p", self.port, "-U", "postgres", database)
         # Each dump has a random word of its own in these.
-        return b"".join(line for line in dumped.splitlines(True) if not line.startswith((b"\\restrict", b"\\unrestrict")))
+        return b"".join(
+            line for line in dumped.splitlines(True) if not line.startswith((b"\\restrict", b"\\unrestrict"))
+        )
 
     def _run(self, program: str, *arguments: object) -> bytes:
         command: Sequence[str] = [*self._as, str(self._bin / program), *map(str, arguments)]
