@@ -56,7 +56,7 @@ class PostgresStore:
         parts = parted(lines)
         seq, chain, fork, quarantined = self._database.row(
             """SELECT last_seq, last_chain, fork, to_json(quarantined)::text
-               FROM earmark.push(%s, %s, %s::bytea[], %s::bytea[], %s::text[], %s)""",
+               FROM earmark.push(%s, %s, %b::bytea[], %b::bytea[], %b::text[], %s)""",
             (
                 reviewer,
                 device,

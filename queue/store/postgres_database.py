@@ -88,8 +88,10 @@ class Database:
         if self._closed:
             raise StoreError(f"{self.where}: the store has been closed")
         if self._connection is not None:
-            # The server may have gone while nobody asked: it is told at once then, not by the next request's failure.
+            # The server may have gone while nobody asked. The first look takes in its last words, the second finds the
+            # end of the stream; neither waits.
             with contextlib.suppress(psycopg.Error):
+                self._connection.pgconn.consume_input()
                 self._connection.pgconn.consume_input()
             if self._connection.broken or self._connection.closed:
                 self._drop()

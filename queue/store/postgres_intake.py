@@ -124,7 +124,7 @@ def _twin(one: _Named, first: _Named) -> _Named:
 
 def _admit(database: Database, master: bytes, wanted: list[_Named]) -> list[str]:
     (became,) = database.row(
-        """SELECT earmark.admit(%s::text[], %s::bytea[], %s::text[], %s::text[], %s::float8[], %s::int[], %s::text[],
+        """SELECT earmark.admit(%s::text[], %b::bytea[], %s::text[], %s::text[], %s::float8[], %s::int[], %s::text[],
                %s::bytea[], %s::bytea[], %s::text[])""",
         (
             [one.clip for one in wanted],
