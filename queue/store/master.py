@@ -15,15 +15,15 @@ from pathlib import Path
 from earmark.queue.seal import KEY_BYTES, NotSealed, new_key, seal, unseal
 from earmark.queue.store.interface import StoreError
 
-_COMMAND = "command:"
+COMMAND = "command:"
 _SECONDS = 120.0
 _CHECK = b"earmark master key"
 
 
 def read_master(setting: str) -> bytes:
     """The key that `setting` names. Raises `StoreError`."""
-    if setting.startswith(_COMMAND):
-        return _key(_output(setting[len(_COMMAND) :]), "what the master key's command printed")
+    if setting.startswith(COMMAND):
+        return _key(_output(setting[len(COMMAND) :]), "what the master key's command printed")
     path = Path(setting).expanduser()
     try:
         with path.open("rb") as file:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,10 +46,11 @@ class Made(msgspec.Struct, frozen=True):
     roles: Roles
 
 
-def init(url: str, *, audio: str, master: bytes) -> Made:
-    """Make a store in an empty schema of the database, or finish what is there; `audio` says where the audio will lie.
+def init(url: str, *, audio: str, master: Callable[[], bytes]) -> Made:
+    """Make a store in the database; where there is one, see to its roles and rights and bring it up to date.
 
-    Needs a role that may create roles and owns the database. Raises `StoreError`.
+    `audio` says where a new store's audio will lie, `master` gives its master key. Needs a role that may create roles
+    and owns the database. Raises `StoreError`.
     """
     with _administering(url) as (connection, roles):
         _make_roles(connection, roles)
@@ -57,7 +58,7 @@ def init(url: str, *, audio: str, master: bytes) -> Made:
         with _as_owner(connection, roles):
             made = _migrate(connection, roles, shown(url))
             if made.before == 0:
-                _fill(connection, audio, master)
+                _fill(connection, audio, master())
         return made
 
 

@@ -11,6 +11,8 @@ HEAVY = {
     "asyncio",
     "cryptography",
     "miniaudio",
+    "obstore",
+    "psycopg",
     "numpy",
     "python_stretch",
     "rich",
@@ -19,7 +21,7 @@ HEAVY = {
     "sqlite3",
     "textual",
 }
-COMMANDS = ["load", "review", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo"]
+COMMANDS = ["load", "review", "sync", "status", "export", "withdraw", "journal", "store", "keys", "doctor", "demo"]
 
 ASK = """
 import sys

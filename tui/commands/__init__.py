@@ -21,6 +21,7 @@ COMMANDS = (
     "export",
     "withdraw",
     "journal",
+    "store",
     "keys",
     "doctor",
     "completion",

@@ -46,7 +46,9 @@ class Team:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self.database}".encode())
         self.made = postgres_schema.init(
-            server.url(self.database), audio=f"file://{quote(str(self.audio))}", master=make_master(self.master_key)
+            server.url(self.database),
+            audio=f"file://{quote(str(self.audio))}",
+            master=lambda: make_master(self.master_key),
         )
         self._stores: dict[str, PostgresStore] = {}
         self.supervisor = self.open("supervisor", supervisor=True)

@@ -54,7 +54,8 @@ def test_no_table_can_be_touched(team, anna):
     for table in found:
         for attempt in (
             "SELECT * FROM earmark.{}", "DELETE FROM earmark.{}", "TRUNCATE earmark.{}",
-            "COPY earmark.{} TO PROGRAM 'id'", "COPY earmark.{} TO STDOUT", "DROP TABLE earmark.{}", "ALTER TABLE earmark.{} OWNER TO CURRENT_USER",
+            "COPY earmark.{} TO PROGRAM 'id'", "COPY earmark.{} TO STDOUT", "DROP TABLE earmark.{}",
+            "ALTER TABLE earmark.{} OWNER TO CURRENT_USER",
         ):  # fmt: skip
             with pytest.raises((errors.InsufficientPrivilege, errors.WrongObjectType)):
                 anna.execute(attempt.format(table))
