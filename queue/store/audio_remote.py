@@ -7,6 +7,7 @@ AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL).
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterable, Iterator
 
 from earmark.queue.store.interface import StoreError
@@ -30,9 +31,12 @@ class RemoteObjects:
     def put(self, name: str, data: bytes) -> None:
         import obstore
 
-        with self._told():
-            # In one piece: the storage answers when it is durable, and a part is never there.
-            obstore.put(self._store, _path(name), data, use_multipart=False)
+        try:
+            with self._told():
+                # In one piece: the storage answers when it is durable, and a part is never there.
+                obstore.put(self._store, _path(name), data, use_multipart=False)
+        except FileNotFoundError:
+            raise OSError(errno.EIO, "the object storage has no such bucket", self._url) from None
 
     def read(self, name: str) -> bytes:
         import obstore
@@ -55,9 +59,9 @@ class RemoteObjects:
         try:
             yield
         except (NotFoundError, FileNotFoundError):
-            raise FileNotFoundError(2, "no such object", self._url) from None
+            raise FileNotFoundError(errno.ENOENT, "no such object", self._url) from None
         except BaseError as error:
-            raise OSError(5, f"the object storage refused ({type(error).__name__})", self._url) from None
+            raise OSError(errno.EIO, f"the object storage refused ({type(error).__name__})", self._url) from None
 
 
 def _path(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import msgspec
@@ -10,8 +11,6 @@ from earmark.queue.store.audio_objects import open_objects
 from earmark.queue.store.interface import StoreError
 from earmark.queue.store.master import check_master, read_master
 from earmark.queue.store.postgres_database import Database
-
-_NO_OBJECT = "0" * 32
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -43,7 +42,7 @@ def check(url: str, master_key: str | None) -> Iterator[Found]:
             yield Found(True, f"this login reviews as '{hello.reviewer}'")
         yield Found(True, f"it {'supervises' if hello.supervisor else 'does not supervise'}")
         yield _master(hello.master, master_key, database.where)
-        yield _audio(hello.audio)
+        yield _audio(hello.audio, writes=hello.supervisor)
     finally:
         database.close()
 
@@ -74,13 +73,20 @@ def _master(check_value: str, setting: str | None, where: str) -> Found:
     return Found(True, "the master key is this store's")
 
 
-def _audio(url: str) -> Found:
+def _audio(url: str, *, writes: bool) -> Found:
+    """Whether the audio's place answers: a supervisor's login puts an object there and removes it."""
+    name = secrets.token_hex(16)
     try:
-        open_objects(url).read(_NO_OBJECT)
+        objects = open_objects(url)
+        if writes:
+            objects.put(name, b"")
+            objects.remove([name])
+        else:
+            objects.read(name)
     except FileNotFoundError:
-        return Found(True, f"the audio's place answers: {url}")
+        pass  # it has none of that name
     except StoreError as error:
         return Found(False, str(error))
     except OSError as error:
         return Found(False, f"{url}: {error.strerror}")
-    return Found(False, f"{url}: an object lies there that no store has put")
+    return Found(True, f"the audio's place answers: {url}")
