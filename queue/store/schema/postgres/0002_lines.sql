@@ -231,7 +231,8 @@ CREATE FUNCTION push(
     p_reviewer text, p_device text, p_envelopes bytea[], p_payloads bytea[], p_chains text[], p_seconds double precision,
     OUT last_seq bigint, OUT last_chain text, OUT fork boolean, OUT quarantined set_aside[]
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = earmark, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = earmark, pg_temp
+    SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     me constant text := known_as(p_reviewer);
@@ -242,7 +243,9 @@ DECLARE
     at_seq bigint;
     at_chain text;
     entries entry[];
+    together text[];
     single text[];
+    skips text[];
     first bigint;
     old integer;
     previous text;
@@ -354,6 +357,7 @@ BEGIN
 
     -- A decision that came before from another device (a journal issued again) is passed over. What hangs together gets
     -- its payload when its turn comes, so that no erased text is ever written.
+    together := ARRAY(SELECT clip FROM unnest(entries) WHERE apart AND fault IS NULL);
     WITH taken AS (
         INSERT INTO line (device, seq, id, reviewer, clip, verdict, late, chain, envelope, payload)
         SELECT p_device, seq, id, me, clip, verdict, late, chain, envelope,
@@ -361,26 +365,21 @@ BEGIN
         FROM unnest(entries) WHERE fault IS NULL
         ORDER BY seq
         ON CONFLICT (id) DO NOTHING
-        RETURNING seq
+        RETURNING clip, verdict
     )
-    SELECT array_agg(clip) INTO single
-    FROM unnest(entries) AS this JOIN taken ON taken.seq = this.seq
-    WHERE this.kind = 'decision' AND NOT this.apart AND this.state <> 'withdrawn';
+    SELECT array_agg(clip), coalesce(array_agg(clip) FILTER (WHERE verdict = 'skipped'), '{}') INTO single, skips
+    FROM taken WHERE verdict IS NOT NULL AND clip <> ALL (together);
 
+    -- What `settle` does, for all clips on which one plain decision came. Nothing here may be joined to the entries: the
+    -- planner knows nothing of them, and would compare each with each.
     UPDATE work SET
-        state = CASE WHEN leaves = 'open' AND keeps THEN 'leased' ELSE leaves END,
-        owner = CASE WHEN keeps THEN owner END,
-        lease = CASE WHEN keeps THEN lease END,
-        lease_until = CASE WHEN keeps THEN lease_until END
-    FROM (
-        SELECT here.clip AS settled, coalesce(now_stands.stands, 'open') AS leaves,
-            here.owner IS NOT NULL AND (this.verdict <> 'skipped' OR here.owner <> me) AS keeps
-        FROM unnest(entries) AS this
-        JOIN work AS here ON here.clip = this.clip
-        LEFT JOIN standing(single, 9223372036854775807) AS now_stands ON now_stands.clip = this.clip
-        WHERE this.clip = ANY (single) AND this.kind = 'decision'
-    ) AS result
-    WHERE work.clip = settled;
+        state = CASE WHEN stands = 'open' AND owner IS NOT NULL AND NOT (owner = me AND work.clip = ANY (skips))
+            THEN 'leased' ELSE stands END,
+        owner = CASE WHEN NOT (owner = me AND work.clip = ANY (skips)) THEN owner END,
+        lease = CASE WHEN NOT (owner = me AND work.clip = ANY (skips)) THEN lease END,
+        lease_until = CASE WHEN NOT (owner = me AND work.clip = ANY (skips)) THEN lease_until END
+    FROM standing(single, 9223372036854775807) AS result
+    WHERE work.clip = result.clip AND work.state <> 'withdrawn';
 
     FOREACH e IN ARRAY entries LOOP
         IF e.fault IS NULL AND e.apart AND e.kind <> 'draft' THEN

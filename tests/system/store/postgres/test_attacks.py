@@ -84,7 +84,7 @@ def test_every_function_that_may_be_called_is_the_owners_with_a_path_of_its_own(
     unsafe = team.sql(
         "SELECT proname FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = 'earmark' "
         "AND has_function_privilege(%s, pg_proc.oid, 'EXECUTE') "
-        "AND (NOT prosecdef OR proconfig IS DISTINCT FROM ARRAY['search_path=earmark, pg_temp'])",
+        "AND (prosecdef AND proconfig @> ARRAY['search_path=earmark, pg_temp']) IS NOT TRUE",
         team.made.roles.supervisor,
     )
     assert unsafe == []
