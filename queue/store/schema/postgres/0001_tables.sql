@@ -64,7 +64,6 @@ CREATE INDEX work_open ON work (priority DESC, arrival) WHERE state = 'open';
 CREATE INDEX work_open_lang ON work (lang, priority DESC, arrival) WHERE state = 'open';
 CREATE INDEX work_owner ON work (owner) WHERE owner IS NOT NULL;
 CREATE INDEX work_lease_until ON work (lease_until) WHERE lease_until IS NOT NULL;
-CREATE INDEX work_state ON work (state);
 
 -- The key that a clip's audio is sealed under, itself sealed under the master key. No row: nobody can hear the clip.
 CREATE TABLE clip_key (

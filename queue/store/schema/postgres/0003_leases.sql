@@ -115,9 +115,11 @@ BEGIN
     taken := named || ARRAY(SELECT clip FROM unnest(held) WITH ORDINALITY AS of (clip, place)
         WHERE clip <> ALL (named) ORDER BY place LIMIT wanted - cardinality(named));
     -- Before the others that have run out go back to the pool, those among them that were named are no longer theirs.
-    UPDATE work SET state = 'leased', owner = me, lease_until = until,
-        lease = CASE WHEN clip = ANY (held) THEN lease ELSE name END
-    WHERE clip = ANY (taken);
+    IF taken <> '{}' THEN
+        UPDATE work SET state = 'leased', owner = me, lease_until = until,
+            lease = CASE WHEN clip = ANY (held) THEN lease ELSE name END
+        WHERE clip = ANY (taken);
+    END IF;
     PERFORM expire(t);
 
     IF cardinality(taken) < wanted THEN
