@@ -43,6 +43,9 @@ def check(url: str, master_key: str | None) -> Iterator[Found]:
         yield Found(True, f"it {'supervises' if hello.supervisor else 'does not supervise'}")
         yield _master(hello.master, master_key, database.where)
         yield _audio(hello.audio, writes=hello.supervisor)
+        if hello.supervisor:
+            waiting = len(database.rows("SELECT * FROM earmark.to_remove()"))
+            yield Found(waiting == 0, f"sealed audio whose key is destroyed and that is still to be removed: {waiting}")
     finally:
         database.close()
 

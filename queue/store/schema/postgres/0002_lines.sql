@@ -46,7 +46,8 @@ $$;
 CREATE FUNCTION is_absent(value jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$ SELECT value IS NULL OR jsonb_typeof(value) = 'null' $$;
 
--- The envelope's fields, typed; seq is the line's place in the push at first. Any error on the way (broken JSON or UTF-8, a NUL) is the line's fault alone.
+-- The envelope's fields, typed; seq is the line's place in the push at first. Any error on the way (broken JSON or
+-- UTF-8, a NUL) is the line's fault alone.
 CREATE FUNCTION read_line(p_place bigint, p_envelope bytea, p_payload bytea, p_chain text) RETURNS entry
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
@@ -121,7 +122,8 @@ BEGIN
             RETURN e;
         END;
         IF jsonb_typeof(told) = 'object' AND told ?& ARRAY['text', 'note'] AND jsonb_typeof(told -> 'salt') = 'string'
-            AND jsonb_typeof(told -> 'text') IN ('string', 'null') AND jsonb_typeof(told -> 'note') IN ('string', 'null')
+            AND jsonb_typeof(told -> 'text') IN ('string', 'null')
+            AND jsonb_typeof(told -> 'note') IN ('string', 'null')
         THEN
             e.flaw := NULL;
         END IF;
@@ -228,7 +230,8 @@ $$;
 -- A push is worked through as a set. Only lines that hang together (several on one clip, marks, what takes something
 -- back) are settled one after the other, after all have been inserted.
 CREATE FUNCTION push(
-    p_reviewer text, p_device text, p_envelopes bytea[], p_payloads bytea[], p_chains text[], p_seconds double precision,
+    p_reviewer text, p_device text, p_envelopes bytea[], p_payloads bytea[], p_chains text[],
+    p_seconds double precision,
     OUT last_seq bigint, OUT last_chain text, OUT fork boolean, OUT quarantined set_aside[]
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = earmark, pg_temp
@@ -370,8 +373,8 @@ BEGIN
     SELECT array_agg(clip), coalesce(array_agg(clip) FILTER (WHERE verdict = 'skipped'), '{}') INTO single, skips
     FROM taken WHERE verdict IS NOT NULL AND clip <> ALL (together);
 
-    -- What `settle` does, for all clips on which one plain decision came. Nothing here may be joined to the entries: the
-    -- planner knows nothing of them, and would compare each with each.
+    -- What `settle` does, for all clips on which one plain decision came. Nothing here may be joined to the entries:
+    -- the planner knows nothing of them, and would compare each with each.
     UPDATE work SET
         state = CASE WHEN stands = 'open' AND owner IS NOT NULL AND NOT (owner = me AND work.clip = ANY (skips))
             THEN 'leased' ELSE stands END,

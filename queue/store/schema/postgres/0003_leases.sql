@@ -48,9 +48,12 @@ DECLARE
     destroyed integer := 0;
 BEGIN
     -- Asked at each lease: the first of the index answers.
-    WHILE (SELECT destroy_after FROM clip_key WHERE destroy_after IS NOT NULL ORDER BY destroy_after LIMIT 1) <= p_now LOOP
+    WHILE p_now >= (
+        SELECT destroy_after FROM clip_key WHERE destroy_after IS NOT NULL ORDER BY destroy_after LIMIT 1
+    ) LOOP
         due := ARRAY(
-            SELECT clip FROM clip_key WHERE destroy_after <= p_now ORDER BY destroy_after LIMIT 1000 FOR UPDATE SKIP LOCKED
+            SELECT clip FROM clip_key WHERE destroy_after <= p_now
+            ORDER BY destroy_after LIMIT 1000 FOR UPDATE SKIP LOCKED
         );
         EXIT WHEN due = '{}'; -- somebody else is at it
         DELETE FROM clip_key WHERE clip = ANY (due);
@@ -91,7 +94,8 @@ BEGIN
     -- Two programs of one reviewer take turns here.
     INSERT INTO drawn (reviewer, day, clips) VALUES (me, today, 0)
     ON CONFLICT (reviewer, day) DO UPDATE SET clips = drawn.clips RETURNING clips INTO allowed;
-    allowed := (SELECT lease_cap FROM policy) - allowed; -- NULL where there is no cap
+    -- NULL where there is no cap; the cap may have been lowered today.
+    allowed := (SELECT CASE WHEN lease_cap > allowed THEN lease_cap - allowed ELSE lease_cap * 0 END FROM policy);
 
     PERFORM FROM work
     WHERE clip = ANY (p_first || ARRAY(SELECT clip FROM work WHERE owner = me AND state = 'leased'))
@@ -227,14 +231,15 @@ BEGIN
     WHERE clip = ANY (p_clips) AND owner = me;
 END $$;
 
--- The key of a clip's audio, sealed under the master key, and the audio's name: for who holds the lease, while it lasts.
+-- The key of a clip's audio, sealed under the master key, and the audio's name: for who holds the lease, while they do.
 CREATE FUNCTION audio_key(p_reviewer text, p_clip text, OUT key bytea, OUT object text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = earmark, pg_temp AS $$
 DECLARE
     me constant text := known_as(p_reviewer);
     here record;
 BEGIN
-    SELECT work.state, coalesce(work.owner = me AND work.lease_until > clock(), false) AS theirs, clip_key.key, clip.object
+    SELECT work.state, coalesce(work.owner = me AND work.lease_until > clock(), false) AS theirs, clip_key.key,
+        clip.object
     INTO here
     FROM work JOIN clip ON clip.id = work.clip LEFT JOIN clip_key ON clip_key.clip = work.clip
     WHERE work.clip = p_clip;

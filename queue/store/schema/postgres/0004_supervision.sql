@@ -1,5 +1,5 @@
--- What a supervisor may do: bring clips in, withdraw them, take results out, set the policy. The audio itself is put and
--- removed by the supervisor's program; keys come here sealed under the master key, which never does.
+-- What a supervisor may do: bring clips in, withdraw them, take results out, set the policy. The audio itself is put
+-- and removed by the supervisor's program; keys come here sealed under the master key, which never does.
 
 -- The store's own secrets, sealed under the master key.
 CREATE FUNCTION secrets() RETURNS TABLE (name text, value bytea)

@@ -300,6 +300,8 @@ def test_a_days_cap(team, fill, clock, login):
     assert len(team.open("ben").lease("ben", 9)) == 5
     clock.now += 86400
     assert len(store.lease("anna", 9)) == 5
+    team.sql("UPDATE earmark.policy SET lease_cap = 2")
+    assert len(store.lease("anna", 9)) == 5  # those one has already
 
 
 def test_the_audit_tells_and_nobody_can_rewrite_it(team, anna, store, device):
