@@ -43,7 +43,7 @@ class PostgresServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
-        self._settings = SETTINGS | ({} if durable else {"fsync": "off", "full_page_writes": "off"}) | (settings or {})
+        self.settings = SETTINGS | ({} if durable else {"fsync": "off", "full_page_writes": "off"}) | (settings or {})
         self._run(
             "initdb", "-D", self.data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8",
             "--auth-local=trust", "--auth-host=scram-sha-256", *(() if durable else ("--no-sync",)),
@@ -56,7 +56,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start, or start again after a kill, when the old one's last processes may still be going."""
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 " + " ".join(
-            f"-c {name}={value}" for name, value in self._settings.items()
+            f"-c {name}={value}" for name, value in self.settings.items()
         )
         deadline = time.monotonic() + 60
         while True:
