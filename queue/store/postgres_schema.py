@@ -7,6 +7,7 @@ lock, so that two administrators, or one that loses the connection, leave a whol
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -157,6 +158,12 @@ def _shut_the_database(connection: psycopg.Connection[Any], roles: Roles, where:
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
     connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, reviewer))
     connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    # Large objects are a way to fill the disk. Only a superuser can take them away; a rented database may have none.
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+        connection.execute(
+            """REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
+                   pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC"""
+        )
     with _as_owner(connection, roles):
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA earmark TO {}").format(reviewer))
     row = connection.execute(

@@ -182,6 +182,7 @@ def test_no_programs_files_or_settings_of_the_server(anna):
         "SELECT pg_ls_dir('.')", "SELECT lo_export(1, '/var/tmp/x')", "SELECT lo_import('/etc/passwd')",
         "ALTER SYSTEM SET fsync = off", "CREATE EXTENSION plpython3u", "SELECT pg_reload_conf()",
         "CREATE ROLE mallory SUPERUSER", "CREATE DATABASE mallory", "LOAD '/var/tmp/x.so'",
+        "SELECT lo_creat(-1)", "SELECT lo_create(0)", "SELECT lo_from_bytea(0, 'x')",
         "SELECT rolpassword FROM pg_authid", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE usename = 'postgres'",
     ):  # fmt: skip
