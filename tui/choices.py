@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 THEMES = ("dark", "light", "high-contrast", "terminal")
-SOUNDS = ("auto", "simpleaudio", "miniaudio", "command", "none")
+SOUNDS = ("auto", "speaker", "simpleaudio", "miniaudio", "command", "none")

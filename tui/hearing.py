@@ -164,10 +164,20 @@ class Hearing:
         self._player.pause()
         self._watch()
 
+    def rest(self) -> None:
+        """Pause at once while nobody is there; a speaker elsewhere keeps nothing."""
+        self._player.rest()
+        self._watch()
+
+    def ahead(self, tracks: list[Track]) -> None:
+        """These clips come next: a speaker elsewhere gets them ahead."""
+        if self._app.reviewing.present:
+            self._player.ahead(tracks)
+
     def _audible(self) -> bool:
         if self._clip is not None and self._sitting.batch.is_withdrawn(self._clip):
             return False
-        if self._off and self.trouble is not None:
+        if self.trouble is not None:
             self._app.say(self.trouble, "warn")
         return not self._off
 
@@ -179,17 +189,20 @@ class Hearing:
     @property
     def active(self) -> bool:
         """Whether something sounds that somebody may be listening to: a loop counts for its first rounds only."""
-        return self._player.playing and not (self._player.loop and self._player.loops >= LOOPS_TILL_IDLE)
+        return self._player.sounding and not (self._player.loop and self._player.loops >= LOOPS_TILL_IDLE)
 
     # -- what the player says ----------------------------------------------------------------------------------------
 
     def player_says(self, event: PlayerEvent, changed: Callable[[], None]) -> None:
         """On the event loop: sound began, ended, failed, or goes another way out."""
         if isinstance(event, SinkChanged):
-            self.trouble = event.reason if event.name is None else None
-            if self.trouble is None and event.reason:
+            was_silent, self.trouble = self.trouble is not None, event.reason if event.name is None else None
+            if self.trouble is not None:
+                self.say_trouble()
+            elif event.reason:
                 self._app.say(f"Sound by {event.name}: {event.reason}.", "warn")
-            self.say_trouble()
+            elif was_silent:
+                self._app.say(f"Sound goes out by {event.name}.", "good")
             changed()
         self._watch()
 
@@ -206,7 +219,7 @@ class Hearing:
         playing = self._player.playing
         if not playing and self._timer is not None:
             self._timer.pause()
-        if playing and self._was_playing:
+        if playing and self._was_playing and self._player.sounding:
             self._paint_head()
             second = int(self._player.position)
             if second != self._shown_second:
@@ -228,14 +241,21 @@ class Hearing:
         waiting = self._waiting
         if not waiting and self.held:
             waiting = "waits for a key"
+        if not waiting and player.playing and (share := player.awaited) is not None:
+            waiting = f"on its way {share:.0%}"
         silent = self.trouble is not None
-        share = self.heard().share
-        self.screen.show_clock(
-            Playing(player.position, duration, player.speed, player.playing, player.loop, share, waiting, silent)
-            if here is not None
-            else None,
-            0.0 if silent else self._must_hear,
+        playing = Playing(
+            player.position,
+            duration,
+            player.speed,
+            player.playing,
+            player.loop,
+            self.heard().share,
+            waiting,
+            silent,
+            player.estimated,
         )
+        self.screen.show_clock(playing if here is not None else None, 0.0 if silent else self._must_hear)
         self._paint_head()
 
     @property

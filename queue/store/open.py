@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from earmark.queue.store.interface import Store, StoreError
+from earmark.queue.store.interface import ReviewStore, Store, StoreError
 
 LEASE_SECONDS = 15 * 60.0
 CRITICAL_HOLD = 7 * 24 * 3600.0
 
-_SCHEMES = ("sqlite", "postgresql")
+_SCHEMES = ("sqlite", "postgresql", "ssh")
 
 
 def open_store(
@@ -28,7 +28,8 @@ def open_store(
     the key that its audio keys are sealed under, or is `command:` and a command that prints it.
 
     `lease_seconds` is how long a lease lasts unless renewed, `critical_hold` how many seconds after a critical mark the
-    clip's audio key is destroyed (in PostgreSQL the store's own policy says it). Raises `StoreError`.
+    clip's audio key is destroyed (in PostgreSQL the store's own policy says it). Raises `StoreError`; also for `ssh://`,
+    which leads to no more than a `ReviewStore`.
     """
     scheme, found, rest = url.partition("://")
     if not found:
@@ -37,6 +38,10 @@ def open_store(
         raise StoreError(f"unknown kind of store '{scheme}'; {_nearest(scheme)}")
     if scheme == "postgresql":
         return _postgres(url, lease_seconds, master_key)
+    if scheme == "ssh":
+        raise StoreError(
+            f"'{url}' is for reviewing: load, export and withdraw on the store's own host, or name the store itself"
+        )
     if not rest.startswith("/") or not rest.strip("/"):
         raise StoreError(f"'{url}' names no folder; write sqlite:///PATH with three slashes (four for /PATH)")
 
@@ -47,6 +52,27 @@ def open_store(
     except RuntimeError:
         raise StoreError(f"'{url}': there is no such user's home; write the path in full") from None
     return SqliteStore(folder, lease_seconds=lease_seconds, critical_hold=critical_hold)
+
+
+def open_review_store(
+    url: str,
+    *,
+    reviewer: str | None = None,
+    prompt: bool = True,
+    lease_seconds: float = LEASE_SECONDS,
+    critical_hold: float = CRITICAL_HOLD,
+    master_key: str | None = None,
+) -> ReviewStore:
+    """As `open_store`, for reviewing alone: `url` may be `ssh://[user@]host[:port][/store]` too.
+
+    There the gate says who the reviewer is, and refuses whoever means to be somebody else than `reviewer`; with
+    `prompt`, ssh may ask on the terminal for what it needs to sign in.
+    """
+    if url.startswith("ssh://"):
+        from earmark.queue.store.gate.ssh import open_ssh
+
+        return open_ssh(url, reviewer=reviewer, prompt=prompt)
+    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold, master_key=master_key)
 
 
 def _postgres(url: str, lease_seconds: float, master_key: str | None) -> Store:

@@ -20,8 +20,24 @@ HEAVY = {
     "soundfile",
     "sqlite3",
     "textual",
+    "websockets",
 }
-COMMANDS = ["load", "review", "sync", "status", "export", "withdraw", "journal", "store", "keys", "doctor", "demo"]
+COMMANDS = [
+    "load",
+    "review",
+    "speaker",
+    "connect",
+    "sync",
+    "status",
+    "export",
+    "withdraw",
+    "journal",
+    "store",
+    "keys",
+    "doctor",
+    "demo",
+    "gate",
+]
 
 ASK = """
 import sys

@@ -31,14 +31,14 @@ BLOCK_MS = 2
 NOTING = str(Path(__file__).with_name("noting.py"))
 
 
-def make_clips(folder: Path, count: int) -> Path:
+def make_clips(folder: Path, count: int, spread: int = 4000) -> Path:
     """A manifest of clips of noise; every sample of one is above 0, of the next below 0: no clip begins with silence,
-    and a recording shows to the sample which of two it is.
+    and a recording shows to the sample which of two it is. `spread` is how loud the noise is upon that.
     """
     chance = np.random.default_rng(1)
     lines = []
     for number in range(count):
-        level = chance.integers(2000, 6000, round(CLIP_SECONDS * RATE))
+        level = chance.integers(2000, 2000 + spread, round(CLIP_SECONDS * RATE))
         with wave.open(str(folder / f"{number:04d}.wav"), "wb") as file:
             file.setparams((1, 2, RATE, 0, "NONE", ""))
             file.writeframes((level if number % 2 else -level).astype("<i2").tobytes())

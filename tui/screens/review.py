@@ -25,7 +25,7 @@ TALL = 28
 
 class Playing(msgspec.Struct, frozen=True):
     """The player's state as the clock line shows it. Times are seconds of the clip; `waiting` says why nothing sounds
-    yet, `silent` that nothing can.
+    yet, `silent` that nothing can, `estimated` that nobody can tell for sure what was heard.
     """
 
     position: float = 0.0
@@ -36,6 +36,7 @@ class Playing(msgspec.Struct, frozen=True):
     heard: float = 0.0
     waiting: str = ""
     silent: bool = False
+    estimated: bool = False
 
 
 class ReviewScreen(Screen[None], inherit_bindings=False):
@@ -113,7 +114,8 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         if progress.pace is not None:
             left.append((f" · {progress.pace:.0f} clips/h", "muted"))
         many = sync.unsent >= unsynced_warn
-        right: list[Piece] = [
+        right: list[Piece] = [("! sign in again", "warn"), (" · ", "muted")] if sync.sign_in else []
+        right += [
             (f"saved {saved}", "good" if saved else "muted"),
             (" · ", "muted"),
             (
@@ -149,7 +151,7 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         middle = f"   {position} / {length}   {playing.speed:g}×{'   ↻ loop' if playing.loop else ''}"
         enough = playing.heard + 1e-9 >= must_hear
         heard: Piece = (
-            f"heard {playing.heard:.0%}{' ✓' if enough and must_hear else ''}",
+            f"heard {'about ' if playing.estimated else ''}{playing.heard:.0%}{' ✓' if enough and must_hear else ''}",
             "good" if enough and must_hear else "muted",
         )
         self.clock.show(spread([state, (middle, "")], [heard], self.inner))

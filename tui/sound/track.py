@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,13 +18,35 @@ _QUIET = 0.02  # seconds of the moment
 _KEPT = 4  # stretched segments kept
 
 
-class Cut(msgspec.Struct, frozen=True):
-    """A piece of a clip from second `start` to second `end`, as 16-bit little-endian frames at `rate` a second."""
+class Piece(msgspec.Struct, frozen=True, eq=False):
+    """A stretch of a clip at one speed, whole: int16 frames of one channel, shape (frames,), `rate` of them a second.
 
-    pcm: bytes
+    `key` names it to whoever plays it elsewhere: drawn at random, so that it says nothing about the clip.
+    """
+
+    key: str
+    samples: Samples
     rate: int
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """What is to sound of a clip, from second `start` to second `end`: `piece` from frame `first` up to `last`."""
+
+    piece: Piece
+    first: int
+    last: int
     start: float
     end: float
+
+    @property
+    def rate(self) -> int:
+        """Frames a second."""
+        return self.piece.rate
+
+    @property
+    def pcm(self) -> bytes:
+        """The frames, 16 bit, little-endian."""
+        return self.piece.samples[self.first : self.last].astype("<i2", copy=False).tobytes()
 
 
 class Track:
@@ -37,7 +60,7 @@ class Track:
         self._even: Samples | None = None
         self._rate = rate
         self._bounds: list[int] = []
-        self._stretched: dict[tuple[int, float], Samples] = {}
+        self._pieces: dict[tuple[int, float], Piece] = {}
 
     def ready(self) -> None:
         """Do what has to be done once: even loudness, rate, places to cut."""
@@ -62,22 +85,29 @@ class Track:
         index = next((i for i, bound in enumerate(self._bounds[1:]) if first < bound), len(self._bounds) - 2)
         low, high = self._bounds[index], self._bounds[index + 1]
         last = max(first, min(round(end * rate), high))
-        piece = self._at(index, speed)[round((first - low) / speed) : round((last - low) / speed)]
+        piece = self._at(index, speed)
         stop = end if last < high else (self.duration if high == self._even.size else high / rate)
-        return Cut(pcm=piece.tobytes(), rate=rate, start=start, end=max(start, min(end, stop)))
+        return Cut(
+            piece=piece,
+            first=min(round((first - low) / speed), piece.samples.size),
+            last=min(round((last - low) / speed), piece.samples.size),
+            start=start,
+            end=max(start, min(end, stop)),
+        )
 
-    def _at(self, index: int, speed: float) -> Samples:
+    def _at(self, index: int, speed: float) -> Piece:
         assert self._even is not None
-        segment = self._even[self._bounds[index] : self._bounds[index + 1]]
-        if speed == 1:
-            return segment
-        if (index, speed) not in self._stretched:
-            from earmark.tui.sound.stretch import stretch
+        if (index, speed) not in self._pieces:
+            segment = self._even[self._bounds[index] : self._bounds[index + 1]]
+            if speed != 1:
+                from earmark.tui.sound.stretch import stretch
 
-            while len(self._stretched) >= _KEPT:
-                del self._stretched[next(iter(self._stretched))]
-            self._stretched[index, speed] = stretch(segment, self._rate, speed)
-        return self._stretched[index, speed]
+                segment = stretch(segment, self._rate, speed)
+                stretched = [at for at in self._pieces if at[1] != 1]
+                for at in stretched[: max(0, len(stretched) + 1 - _KEPT)]:
+                    del self._pieces[at]
+            self._pieces[index, speed] = Piece(secrets.token_hex(8), segment, self._rate)
+        return self._pieces[index, speed]
 
 
 def _bounds(samples: Samples, rate: int) -> list[int]:

@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def start(folder: Path) -> Iterator[Callable[..., Journal]]:
     with ExitStack() as stack:
 
         def make(reviewer: str = "anna", **more: Any) -> Journal:
-            return stack.enter_context(Journal.open(folder, reviewer, app="0.1.0", **more))
+            # The entries of these tests have one day, whatever the calendar says: another day begins a new segment.
+            given = {"today": lambda: date(2026, 11, 23)} | more
+            return stack.enter_context(Journal.open(folder, reviewer, app="0.1.0", **given))
 
         yield make
 

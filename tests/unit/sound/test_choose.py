@@ -44,7 +44,7 @@ def test_none_means_none() -> None:
 
 
 def test_an_unknown_preference_is_named() -> None:
-    with pytest.raises(ValueError, match="'loud': one of auto, simpleaudio, miniaudio, command, none"):
+    with pytest.raises(ValueError, match="'loud': one of auto, speaker, simpleaudio, miniaudio, command, none"):
         candidates("loud")
 
 

@@ -94,16 +94,16 @@ class Bench:
         """The newest request begins to sound."""
         generation = self.sink.requests[-1][0]
         self.sink.report(Started(generation, self.clock.now))
-        self.until(lambda: self.player._run is not None and self.player._run.at is not None)
+        self.until(lambda: self.player._deck.run is not None and self.player._deck.run.at is not None)
 
     def end(self) -> None:
         """The newest request comes to its end, in its own time."""
         generation, seconds = self.sink.requests[-1]
-        run = self.player._run
+        run = self.player._deck.run
         assert run and run.at is not None
         self.clock.now = run.at + seconds
         self.sink.report(Ended(generation))
-        self.until(lambda: self.player._run is not run)
+        self.until(lambda: self.player._deck.run is not run)
 
     def of(self, kind: type) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -420,7 +420,7 @@ def test_stop_silences_and_drops_the_audio(bench: Bench) -> None:
     bench.player.play()
     bench.asked(1)
     bench.begin()
-    track = weakref.ref(bench.player._track)  # type: ignore[arg-type]  # there is one
+    track = weakref.ref(bench.player._deck.track)  # type: ignore[arg-type]  # there is one
     bench.player.stop()
     assert bench.sink.stops == 1
     assert (bench.player.playing, bench.player.duration, bench.player.clip) == (False, 0.0, "")

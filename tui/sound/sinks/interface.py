@@ -20,9 +20,10 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """Request `generation` was played to its end."""
+    """Request `generation` was played to its end; `whole` where that is sure, however late its beginning was told."""
 
     generation: int
+    whole: bool = False
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -32,7 +33,21 @@ class Failed(msgspec.Struct, frozen=True):
     reason: str
 
 
-SinkEvent = Started | Ended | Failed
+class Joined(msgspec.Struct, frozen=True):
+    """Somebody plays at the other end of a line, under this `name`; `words`, where there are any, are for people."""
+
+    name: str
+    words: str
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """Nobody plays at the other end any more; what sounded was heard until `at` (`time.monotonic()` seconds)."""
+
+    at: float
+    words: str
+
+
+SinkEvent = Started | Ended | Failed | Joined | Lost
 Report = Callable[[SinkEvent], None]
 """Called from a thread of the sink's own, never from within `play` or `stop`."""
 
