@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+# The tests that every kind of store passes are imported like any module, and say as much when they fail.
+pytest.register_assert_rewrite("contract")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

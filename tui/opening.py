@@ -70,7 +70,7 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
         recall_decided(session, journal, batch, journal.clips() if recall else drafts.keys(), drafts)
         if not session.places and not store.counts(settings.reviewer_name).clips:
             raise click.ClickException(
-                f"{settings.store_url} is empty: put clips in with `earmark load MANIFEST`, or try `earmark demo`."
+                f"{settings.store_shown} is empty: put clips in with `earmark load MANIFEST`, or try `earmark demo`."
             )
         # The screen is imported last: whatever is wrong with store or journal is said without waiting for it.
         from earmark.tui.app import EarmarkApp

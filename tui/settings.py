@@ -49,7 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Everything that can be set. Each is a key of `config.toml` and, but for `marks`, an environment variable
     `EARMARK_…`.
 
-    `store`: the store's URL. `home`: the folder for data. `reviewer`: in whose name. `keymap`: a keymap's name or file.
+    `store`: the store's URL. `master_key`: the file with a team store's master key, or `command:` and a command that
+    prints it. `home`: the folder for data. `reviewer`: in whose name. `keymap`: a keymap's name or file.
     `sound`: `auto`, `simpleaudio`, `miniaudio`, `command` or `none`. `theme`: `dark`, `light`, `high-contrast` or
     `terminal`. `lang`: review only this language. `must_hear`: share of a clip that must sound before it is judged.
     `idle_blank`: seconds without sound or key until the screen goes blank; 0 never. `doubt_below`: words under this
@@ -61,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     store: str | None = None
+    master_key: str | None = None
     home: str | None = None
     reviewer: str | None = None
     keymap: str | None = None
@@ -92,6 +94,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def store_url(self) -> str:
         """The store's URL: the one set, else an embedded SQLite store in the home folder."""
         return self.store or f"sqlite:///{self.home_path / 'store'}"
+
+    @property
+    def store_shown(self) -> str:
+        """The store's URL as it may be shown: a password in it left out."""
+        from urllib.parse import urlsplit
+
+        try:
+            parts = urlsplit(self.store_url)
+        except ValueError:
+            return "the store"
+        if parts.password is None and not parts.query:
+            return self.store_url
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @property
     def reviewer_name(self) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import msgspec
 
 from earmark.queue.decision import Verdict
-from earmark.queue.journal.line import BadLine, Entry, Kind, Parts, Reason, chain_of, check_payload, decode, split
+from earmark.queue.journal.line import BadLine, Entry, Kind, Parts, Reason, chain_of, check_payload, decode
+from earmark.queue.store.frames import parted
 from earmark.queue.store.interface import Head, Pushed, Quarantined, Refused, StoreError
 from earmark.queue.store.sqlite_erase import erase_payloads
 from earmark.queue.store.standing import Standing, standing
@@ -44,7 +45,7 @@ def push(
     at = head(connection, device)
     if not lines:
         return Pushed(at), False
-    parts, entries = _parted(lines), [_decoded(line) for line in lines]
+    parts, entries = parted(lines), [_decoded(line) for line in lines]
     first = _first_seq(entries, at.seq + 1)
     if first > at.seq + 1:
         return Pushed(at), False
@@ -65,16 +66,6 @@ def push(
     at = Head(max(at.seq, first + len(lines) - 1), chain)
     connection.execute("UPDATE device SET last_seq = ?, last_chain = ? WHERE id = ?", (at.seq, at.chain, device))
     return Pushed(at, tuple(intake.quarantined)), intake.erased
-
-
-def _parted(lines: Sequence[bytes]) -> list[Parts]:
-    parts = []
-    for place, line in enumerate(lines, 1):
-        try:
-            parts.append(split(line))
-        except BadLine as reason:
-            raise StoreError(f"line {place} of a push: {reason}; run 'earmark journal verify'") from None
-    return parts
 
 
 def _decoded(line: bytes) -> Entry | BadLine:

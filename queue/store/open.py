@@ -9,23 +9,35 @@ from earmark.queue.store.interface import ReviewStore, Store, StoreError
 LEASE_SECONDS = 15 * 60.0
 CRITICAL_HOLD = 7 * 24 * 3600.0
 
-_SCHEMES = ("sqlite", "ssh")
+_SCHEMES = ("sqlite", "postgresql", "ssh")
 
 
-def open_store(url: str, *, lease_seconds: float = LEASE_SECONDS, critical_hold: float = CRITICAL_HOLD) -> Store:
+def open_store(
+    url: str,
+    *,
+    lease_seconds: float = LEASE_SECONDS,
+    critical_hold: float = CRITICAL_HOLD,
+    master_key: str | None = None,
+) -> Store:
     """The store that `url` names; an SQLite store is made when it is not there.
 
     `sqlite:///PATH` is a folder on this machine, PATH being all that follows the third slash: relative as in
     `sqlite:///clips/store`, from the root as in `sqlite:////srv/store`, or with `~` for one's home.
 
+    `postgresql://USER@HOST/DATABASE` is a store that `earmark store init` made there; `master_key` names the file with
+    the key that its audio keys are sealed under, or is `command:` and a command that prints it.
+
     `lease_seconds` is how long a lease lasts unless renewed, `critical_hold` how many seconds after a critical mark the
-    clip's audio key is destroyed. Raises `StoreError`; also for `ssh://`, which leads to no more than a `ReviewStore`.
+    clip's audio key is destroyed (in PostgreSQL the store's own policy says it). Raises `StoreError`; also for `ssh://`,
+    which leads to no more than a `ReviewStore`.
     """
     scheme, found, rest = url.partition("://")
     if not found:
         raise StoreError(f"'{url}' is no store's URL; write sqlite:///PATH, such as sqlite:///{url}")
     if scheme not in _SCHEMES:
         raise StoreError(f"unknown kind of store '{scheme}'; {_nearest(scheme)}")
+    if scheme == "postgresql":
+        return _postgres(url, lease_seconds, master_key)
     if scheme == "ssh":
         raise StoreError(
             f"'{url}' is for reviewing: load, export and withdraw on the store's own host, or name the store itself"
@@ -49,6 +61,7 @@ def open_review_store(
     prompt: bool = True,
     lease_seconds: float = LEASE_SECONDS,
     critical_hold: float = CRITICAL_HOLD,
+    master_key: str | None = None,
 ) -> ReviewStore:
     """As `open_store`, for reviewing alone: `url` may be `ssh://[user@]host[:port][/store]` too.
 
@@ -59,7 +72,15 @@ def open_review_store(
         from earmark.queue.store.gate.ssh import open_ssh
 
         return open_ssh(url, reviewer=reviewer, prompt=prompt)
-    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold)
+    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold, master_key=master_key)
+
+
+def _postgres(url: str, lease_seconds: float, master_key: str | None) -> Store:
+    try:
+        from earmark.queue.store.postgres import PostgresStore
+    except ImportError:
+        raise StoreError("a store in PostgreSQL needs psycopg: pip install 'earmark[postgres]'") from None
+    return PostgresStore(url, lease_seconds=lease_seconds, master_key=master_key)
 
 
 def _nearest(scheme: str) -> str:

@@ -166,12 +166,11 @@ class SqliteStore:
         return fresh
 
     def withdraw_subject(self, subject: str) -> int:
-        from earmark.queue.store import sqlite_intake
+        from earmark.queue.store.naming import pseudonym
 
         with self._database.write() as connection:
             now = self._clock()
-            pseudonym = sqlite_intake.pseudonym(self._database.pseudonym_key, subject)
-            clips = sqlite_erase.opt_out(connection, pseudonym, now)
+            clips = sqlite_erase.opt_out(connection, pseudonym(self._database.pseudonym_key, subject), now)
             sqlite_erase.withdraw(connection, clips, now)
         self._forget(clips)
         return len(clips)

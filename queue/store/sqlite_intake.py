@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from earmark.queue.seal import new_key, seal
+from earmark.queue.store import hypotheses
 from earmark.queue.store.interface import Incoming
+from earmark.queue.store.naming import clip_id, pseudonym
 from earmark.queue.store.objects import AudioObjects
 from earmark.queue.store.sqlite_database import Database
 
 BATCH = 200
 """Clips a transaction."""
-
-_ID_DIGITS = 32
-
-_hypothesis = msgspec.json.Encoder()
 
 
 class _Sealed(msgspec.Struct, frozen=True):
@@ -37,16 +32,6 @@ class _Sealed(msgspec.Struct, frozen=True):
     lang: str | None
     peaks: bytes
     source: str
-
-
-def clip_id(key: bytes, identity: bytes) -> str:
-    """The opaque id of a sound: HMAC-SHA256 under the store's key, cut to 128 bits, in hex."""
-    return hmac.new(key, identity, hashlib.sha256).hexdigest()[:_ID_DIGITS]
-
-
-def pseudonym(key: bytes, subject: str) -> bytes:
-    """What the store knows a person by: HMAC-SHA256 under its key over the name in normal form C."""
-    return hmac.new(key, unicodedata.normalize("NFC", subject).encode(), hashlib.sha256).digest()
 
 
 def add(database: Database, objects: AudioObjects, clips: Iterable[Incoming]) -> Iterator[str]:
@@ -75,7 +60,7 @@ def add(database: Database, objects: AudioObjects, clips: Iterable[Incoming]) ->
 def _prepare(database: Database, objects: AudioObjects, incoming: Incoming) -> _Sealed | str:
     clip = clip_id(database.clip_id_key, incoming.identity)
     subject = pseudonym(database.pseudonym_key, incoming.subject) if incoming.subject else None
-    hypothesis = _hypothesis.encode(incoming.hypothesis)
+    hypothesis = hypotheses.encode(incoming.hypothesis)
     with database.read() as connection:
         outcome = _outcome(connection, clip, subject, hypothesis)
         if outcome is not None:

@@ -7,9 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
-
-from earmark.queue.clip import Clip, Hypothesis
+from earmark.queue.clip import Clip
+from earmark.queue.store.hypotheses import hypothesis_in
 from earmark.queue.store.interface import Counts, Leased
 
 _COLUMNS = "clip.id, clip.lang, clip.duration, clip.rate, clip.hypothesis, clip.peaks, clip.lease"
@@ -18,8 +17,6 @@ _FOR_THEM = """
         SELECT 1 FROM latest WHERE latest.clip = clip.id AND latest.reviewer = :reviewer AND latest.verdict = 'skipped'
     )"""
 _ORDER = "ORDER BY clip.priority DESC, clip.arrival"
-
-_hypothesis = msgspec.json.Decoder(Hypothesis)
 
 
 def expire(connection: sqlite3.Connection, now: float) -> None:
@@ -155,14 +152,6 @@ def counts(connection: sqlite3.Connection, reviewer: str, now: float) -> Counts:
         decided=sum(states.get(state, 0) for state in ("done", "escalated", "critical")),
         withdrawn=withdrawn,
     )
-
-
-def hypothesis_in(column: str | None) -> Hypothesis:
-    """The hypothesis as the store keeps it; none where it was erased or is damaged: the sound can be reviewed still."""
-    try:
-        return _hypothesis.decode(column or "{}")
-    except (msgspec.DecodeError, UnicodeError):
-        return Hypothesis("")
 
 
 def _leased(row: tuple[Any, ...], lease: str, expires: float) -> Leased:

@@ -23,6 +23,7 @@ COMMANDS = (
     "export",
     "withdraw",
     "journal",
+    "store",
     "keys",
     "doctor",
     "gate",

@@ -99,7 +99,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         counts = store.counts(settings.reviewer_name)
         waiting = f"{plural(counts.clips, 'clip')}, {counts.at_hand:,} of them at hand for {settings.reviewer_name}"
         remedy = "" if counts.clips else "Put clips in with `earmark load MANIFEST`, or try `earmark demo`."
-        yield Finding("ok" if counts.clips else "note", "store", f"{settings.store_url}: {waiting}", remedy)
+        yield Finding("ok" if counts.clips else "note", "store", f"{settings.store_shown}: {waiting}", remedy)
         folder = journal_folder(settings, store.id)
         if folder.is_dir():
             own = standing(folder)

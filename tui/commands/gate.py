@@ -30,5 +30,6 @@ def gate(given: Invocation, store: str | None, reviewer: str | None) -> None:
         named=store is not None,
         lease_seconds=settings.lease_minutes * 60,
         critical_hold=settings.critical_hold_days * 86400,
+        master_key=settings.master_key,
     )
     raise click.exceptions.Exit(code)

@@ -86,5 +86,7 @@ def _own(given: Invocation) -> Path | None:
         store.close()
     if folder.is_dir():
         return folder
-    click.echo(f"{settings.reviewer_name} has decided nothing for {settings.store_url} on this machine yet.", err=True)
+    click.echo(
+        f"{settings.reviewer_name} has decided nothing for {settings.store_shown} on this machine yet.", err=True
+    )
     return None

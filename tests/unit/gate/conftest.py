@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from contract.store.tools import device, everything, incoming, make_incoming
 from earmark.queue.store.gate.client import GateStore
 from earmark.queue.store.sqlite import SqliteStore
 from gates import Threaded, ThroughGates, Unclosed
-from unit.store.conftest import clock, device, everything, folder, incoming, make_incoming, open_one
+from unit.store.conftest import backdoor, clock, folder, open_one
 
-__all__ = ["clock", "device", "everything", "folder", "incoming", "open_one"]
+__all__ = ["backdoor", "clock", "device", "everything", "folder", "incoming", "open_one"]
 
 
 @pytest.fixture

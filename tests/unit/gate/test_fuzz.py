@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from contract.store.tools import make_incoming
 from earmark.queue.store.gate import messages
 from earmark.queue.store.gate.frames import MAGIC, packed, read_frame
 from earmark.queue.store.gate.rate import Bucket
 from earmark.queue.store.gate.server import BAD, WELL, serve
 from earmark.queue.store.sqlite import SqliteStore
 from gates import Unclosed
-from unit.store.conftest import make_incoming
 
 HELLO = messages.encode(messages.Hello(messages.VERSION))
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from unit.store.test_erasure import *  # noqa: F403
+from contract.store.erasure import *  # noqa: F403

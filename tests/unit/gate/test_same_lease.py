@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from unit.store.test_lease import *  # noqa: F403
+from contract.store.lease import *  # noqa: F403

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from unit.store.test_push import *  # noqa: F403
+from contract.store.push import *  # noqa: F403

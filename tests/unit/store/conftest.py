@@ -1,24 +1,24 @@
-"""A store in a folder of the test's own, clips to fill it with, and devices that write journal lines."""
+"""A store in a folder of the test's own."""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from earmark.queue.clip import Hypothesis, Word
-from earmark.queue.decision import HAS_TEXT, Decision, Draft, Verdict
-from earmark.queue.journal.line import Erasure, Reason, encode, split
-from earmark.queue.stamp import new_id
-from earmark.queue.store.interface import Incoming
+from contract.store.tools import (  # noqa: F401 - fixtures
+    CRITICAL_HOLD,
+    LEASE_SECONDS,
+    device,
+    everything,
+    fill,
+    incoming,
+)
+from earmark.queue.store import sqlite_intake
 from earmark.queue.store.sqlite import SqliteStore
-
-LEASE_SECONDS = 900.0
-CRITICAL_HOLD = 7 * 86400.0
-AT = "2026-11-23T09:12:05.123Z"
 
 
 class Clock:
@@ -29,59 +29,38 @@ class Clock:
         return self.now
 
 
-class Device:
-    """Writes journal lines as a reviewer's machine does, and keeps them."""
+class Files:
+    """The store's files, as whoever has the disk sees them."""
 
-    def __init__(self, name: str, reviewer: str) -> None:
-        self.name = name
-        self.reviewer = reviewer
-        self.lines: list[bytes] = []
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-    @property
-    def chain(self) -> str:
-        return split(self.lines[-1]).chain if self.lines else ""
+    def everything(self) -> bytes:
+        """All bytes of all files, the write-ahead log's too (its index holds page numbers and locks alone)."""
+        files = (path for path in sorted(self._folder.rglob("*")) if path.is_file() and path.name != "store.db-shm")
+        return b"".join(path.read_bytes() for path in files)
 
-    def write(self, entry: Any) -> bytes:
-        line = encode(
-            entry,
-            device=self.name,
-            seq=len(self.lines) + 1,
-            app="0.1.0",
-            previous=self.chain,
-            salt=f"{len(self.lines):032x}",
-        )
-        self.lines.append(line)
-        return line
+    def clip_keys(self) -> dict[str, bytes]:
+        with contextlib.closing(sqlite3.connect(self._folder / "store.db")) as connection:
+            return dict(connection.execute("SELECT clip, key FROM clip_key"))
 
-    def decide(self, clip: str, verdict: Verdict, text: str | None = None, **fields: Any) -> bytes:
-        if text is None and verdict in HAS_TEXT:
-            text = "some text"
-        fields = {"id": new_id(), "at": AT, "reviewer": self.reviewer} | fields
-        return self.write(Decision(clip=clip, verdict=verdict, text=text, shown="shown", **fields))
+    def sound(self, clip: str) -> Path:
+        return self._folder / "audio" / clip[:2] / clip
 
-    def draft(self, clip: str, text: str) -> bytes:
-        return self.write(Draft(id=new_id(), at=AT, reviewer=self.reviewer, clip=clip, text=text))
+    def staged(self) -> list[Path]:
+        return list((self._folder / "audio" / "incoming").iterdir())
 
-    def erase(self, clip: str, reason: Reason) -> bytes:
-        return self.write(Erasure(id=new_id(), at=AT, reviewer=self.reviewer, clip=clip, reason=reason))
+    def spoil_hypothesis(self, arrival: int) -> None:
+        with contextlib.closing(sqlite3.connect(self._folder / "store.db")) as connection, connection:
+            connection.execute("UPDATE clip SET hypothesis = CAST('{nonsense' AS BLOB) WHERE arrival = ?", (arrival,))
 
-    def push(self, store: SqliteStore, after: int = 0) -> Any:
-        return store.push(self.name, self.reviewer, self.lines[after:])
+    def line(self) -> tuple[str, str, str]:
+        with contextlib.closing(sqlite3.connect(self._folder / "store.db")) as connection:
+            found: tuple[str, str, str] = connection.execute("SELECT envelope, payload, chain FROM line").fetchone()
+            return found
 
-
-def make_incoming(number: int, **fields: Any) -> Incoming:
-    given: dict[str, Any] = {
-        "identity": b"sound %d" % number,
-        "audio": b"fLaC sound of %d" % number,
-        "duration": 2.0 + number,
-        "rate": 16000,
-        "hypothesis": Hypothesis(f"machine text {number}", (Word("machine", 0.0, 0.5, 0.9), Word("text"))),
-        "lang": "de",
-        "peaks": bytes([number % 256, 7]),
-        "source": f"corpus/{number}.wav",
-        "subject": f"person {number}",
-    }
-    return Incoming(**(given | fields))
+    def batches_of(self, patch: pytest.MonkeyPatch, clips: int) -> None:
+        patch.setattr(sqlite_intake, "BATCH", clips)
 
 
 @pytest.fixture
@@ -115,33 +94,5 @@ def store(open_one: Callable[[], SqliteStore]) -> SqliteStore:
 
 
 @pytest.fixture
-def incoming() -> Callable[..., Incoming]:
-    return make_incoming
-
-
-@pytest.fixture
-def fill(store: SqliteStore) -> Callable[..., None]:
-    """Puts that many clips into the store."""
-
-    def fill(count: int, **fields: Any) -> None:
-        assert list(store.add(make_incoming(n, **fields) for n in range(count))) == ["added"] * count
-
-    return fill
-
-
-@pytest.fixture
-def device() -> Callable[[str], Device]:
-    """A new device of that reviewer's."""
-    numbers = itertools.count(1)
-    return lambda reviewer: Device(f"device{next(numbers)}", reviewer)
-
-
-@pytest.fixture
-def everything(folder: Path) -> Callable[[], bytes]:
-    """All bytes of all files of the store, the write-ahead log's too (its index holds page numbers and locks alone)."""
-
-    def everything() -> bytes:
-        files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "store.db-shm")
-        return b"".join(path.read_bytes() for path in files)
-
-    return everything
+def backdoor(folder: Path) -> Files:
+    return Files(folder)

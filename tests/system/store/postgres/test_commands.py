@@ -1,0 +1,194 @@
+"""`earmark store`, and the other commands on a team's store, as people type them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import psycopg
+import pytest
+import soundfile
+
+LAST_MIGRATION = (
+    "secrets outcome outcomes admit withdraw withdraw_subject purge to_remove removed export_from results set_policy"
+)
+"""The functions that the last migration brings."""
+
+
+@pytest.fixture
+def earmark(server, tmp_path):
+    """Runs `earmark` as a person of the team (the database's owner where none is named); returns code, out and err."""
+
+    def run(*arguments, user="postgres", reviewer="eve", database=None, **more):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("EARMARK", "PG"))}
+        environment |= {
+            "EARMARK_HOME": str(tmp_path / "home" / user),
+            "EARMARK_CONFIG": str(tmp_path / "config.toml"),
+            "EARMARK_STORE": server.url(database or run.database, user),
+            "EARMARK_MASTER_KEY": str(tmp_path / "master.key"),
+            "EARMARK_REVIEWER": reviewer,
+        } | more
+        done = subprocess.run(
+            [sys.executable, "-m", "earmark.tui", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    run.database = f"commands_{os.urandom(4).hex()}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {run.database}".encode())
+    return run
+
+
+@pytest.fixture
+def made(earmark, tmp_path):
+    code, out, err = earmark("store", "init", "--audio", f"file://{tmp_path}/audio")
+    assert (code, err) == (0, "")
+    assert "The store is made" in out
+    assert f"{earmark.database}_supervisor" in out
+    return earmark
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    lines = []
+    for number in range(3):
+        path = tmp_path / f"sound{number}.wav"
+        tone = np.sin(np.arange(16000) * (0.02 + 0.01 * number)) * 9000
+        soundfile.write(path, tone.astype(np.int16), 16000)
+        lines.append(
+            {"audio_filepath": path.name, "duration": 1.0, "pred_text": f"machine {number}", "who": f"p{number}"}
+        )
+    path = tmp_path / "manifest.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_from_an_empty_database_to_results(made, manifest, tmp_path, server):
+    name = made.database
+    for who, more in ((f"anna_{name}", ()), (f"eve_{name}", ("--supervisor",))):
+        code, out, _ = made("store", "add-reviewer", who.partition("_")[0], "--role", who, *more)
+        assert code == 0
+        assert "no password" in out
+    boss = {"user": f"eve_{name}", "reviewer": "eve"}
+    anna = {"user": f"anna_{name}", "reviewer": "anna"}
+    assert made("store", "check", **boss)[0] == 0
+    code, out, _ = made("store", "check", **anna)
+    assert code == 0
+    assert "reviews as 'anna'" in out
+    code, _, err = made("load", str(manifest), **anna)
+    assert code == 1
+    assert "may not do that" in err
+    code, out, err = made("load", str(manifest), "--subject-field", "who", **boss)
+    assert (code, err) == (0, "")
+    code, out, err = made("status", **anna)
+    assert (code, err) == (0, "")
+    assert "3" in out
+    assert made("sync", **anna)[0] == 0
+    code, out, _ = made("withdraw", "--subject", "p1", "--yes", **boss)
+    assert (code, out) == (0, "1 clip withdrawn. Later clips of that person will be refused.\n")
+    code, _, err = made("export", str(tmp_path / "out.jsonl"), **boss)
+    assert code == 0
+    code, _, err = made("export", str(tmp_path / "out2.jsonl"), **anna)
+    assert code == 1
+    assert "may not do that" in err
+    code, out, _ = made("store", "policy", "--lease-cap", "1500", **boss)
+    assert "1,500 clips" in out
+    assert made("store", "policy", **anna)[0] == 1
+    assert made("store", "remove-reviewer", f"anna_{name}")[0] == 0
+    code, _, err = made("status", **anna)
+    assert code == 1
+
+
+def test_making_it_twice_changes_nothing(made, tmp_path):
+    key = (tmp_path / "master.key").read_bytes()
+    code, out, _ = made("store", "init", "--audio", "file:///elsewhere")
+    assert code == 0
+    assert "here already" in out
+    assert (tmp_path / "master.key").read_bytes() == key
+    assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
+    assert made("store", "upgrade")[1] == "Nothing to do: the store has schema 4.\n"
+
+
+def test_a_newer_store_is_told(made, server):
+    with psycopg.connect(server.url(made.database), autocommit=True) as connection:
+        connection.execute("INSERT INTO earmark.migration (version, name) VALUES (99, 'later')")
+    for command in (
+        ["status"],
+        ["store", "upgrade"],
+        ["store", "check"],
+        ["store", "add-reviewer", "x", "--role", "x"],
+    ):
+        code, _, err = made(*command)
+        assert code == 1
+        assert "made by a newer Earmark (schema 99, this one knows 4)" in err
+        assert "stays in the journal" in err
+
+
+def test_an_older_store_is_brought_up_to_date(made, server, tmp_path):
+    """As if the last migration had never run."""
+    with psycopg.connect(server.url(made.database), autocommit=True) as connection:
+        connection.execute("DELETE FROM earmark.migration WHERE version = 4")
+        for (signature,) in connection.execute(
+            "SELECT pg_proc.oid::regprocedure::text FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace "
+            "WHERE nspname = 'earmark' AND proname = ANY (%s)",
+            (LAST_MIGRATION.split(),),
+        ).fetchall():
+            connection.execute(f"DROP FUNCTION {signature}".encode())
+    code, _, err = made("status")
+    assert code == 1
+    assert "earmark store upgrade" in err
+    assert made("store", "upgrade")[1] == "The store went from schema 3 to 4.\n"
+    assert made("store", "check", user="postgres")[0] == 0
+
+
+def test_two_who_make_it_at_once(earmark, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    (tmp_path / "master.key").write_text("ab" * 32)
+    (tmp_path / "master.key").chmod(0o600)
+    with ThreadPoolExecutor(3) as pool:
+        done = [pool.submit(earmark, "store", "init", "--audio", f"file://{tmp_path}/audio") for _ in range(3)]
+    assert [one.result()[0] for one in done] == [0, 0, 0]
+    assert sum("The store is made" in one.result()[1] for one in done) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "words"),
+    [
+        (["store", "check"], {"EARMARK_STORE": "sqlite:///x"}, "is no store in PostgreSQL"),
+        (["status"], {}, "earmark store init"),
+        (["store", "upgrade"], {}, "run 'earmark store init'"),
+        (["store", "init", "--audio", "/srv"], {}, "is no place for audio"),
+        (["status"], {"database": "no_such_database"}, "no_such_database"),
+        (["status"], {"EARMARK_STORE": "postgresql://eve:hunter2@127.0.0.1:1/x"}, "does not answer"),
+        (["status"], {"EARMARK_STORE": "postgresql://eve:hunter2@db.example.org/x?sslmode=prefer"}, "verify-full"),
+        (["status"], {"EARMARK_STORE": "postgresql://eve:hunter2@x:y:z/x?a=b"}, "PostgreSQL"),
+    ],
+)
+def test_what_cannot_be_is_told(earmark, arguments, more, words):
+    code, out, err = earmark(*arguments, **more)
+    assert code == 1
+    assert words in err
+    assert "hunter2" not in out + err
+
+
+def test_another_stores_master_key_and_one_that_others_can_read(made, tmp_path):
+    path = tmp_path / "other.key"
+    path.write_text("00" * 32)
+    path.chmod(0o600)
+    code, _, err = made("store", "check", EARMARK_MASTER_KEY=str(path))
+    assert code == 1
+    assert "another store's master key" in err
+    path.chmod(0o644)
+    assert "chmod 600" in made("store", "check", EARMARK_MASTER_KEY=str(path))[2]
+    code, out, _ = made("store", "check", EARMARK_MASTER_KEY=f"command:cat {tmp_path / 'master.key'}")
+    assert code == 0
+    assert "is this store's" in out

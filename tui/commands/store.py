@@ -1,0 +1,207 @@
+"""`earmark store`: make a team's store in PostgreSQL, bring it up to date, let people in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from earmark.tui.commands.common import Invocation, invocation
+
+if TYPE_CHECKING:
+    from earmark.tui.settings import Settings
+
+
+@click.group()
+def store() -> None:
+    """A team's store in PostgreSQL: make it, bring it up to date, let people in.
+
+    `--store` (or EARMARK_STORE) names it: postgresql://USER@HOST/DATABASE. Except for `check` and `policy`, USER must
+    own the database and be allowed to create roles. A store on one machine (sqlite:///FOLDER) needs none of this.
+
+    \b
+    Examples:
+      earmark store init --audio file:///srv/earmark/audio
+      earmark store add-reviewer anna --role anna
+      earmark store check
+    """
+
+
+@store.command()
+@click.option(
+    "--audio",
+    metavar="URL",
+    required=True,
+    help="Where the sealed audio will lie: file:///FOLDER or s3://BUCKET/PREFIX.",
+)
+@invocation
+def init(given: Invocation, audio: str) -> None:
+    """Make the store in a database that is there: tables, functions, and two group roles without a login.
+
+    The master key comes from the file that master_key (EARMARK_MASTER_KEY) names; the file is made when it is not
+    there. Running it again sees to roles and rights, and changes nothing else.
+
+    \b
+    Examples:
+      createdb earmark
+      export EARMARK_STORE=postgresql:///earmark EARMARK_MASTER_KEY=/etc/earmark/master.key
+      earmark store init --audio file:///srv/earmark/audio
+      earmark store init --audio s3://our-bucket/earmark
+    """
+    from pathlib import Path
+
+    settings = given.settings()
+    url = _url(settings)
+    if settings.master_key is None:
+        raise click.ClickException(
+            "a store's audio is sealed under a master key: set EARMARK_MASTER_KEY (or master_key in config.toml) to "
+            "the file that will hold it, outside the database and its backups."
+        )
+    from earmark.queue.store import postgres_schema
+    from earmark.queue.store.audio_objects import open_objects
+    from earmark.queue.store.master import COMMAND, make_master, read_master
+
+    open_objects(audio)
+    path = Path(settings.master_key).expanduser()
+    made_key = not settings.master_key.startswith(COMMAND) and not path.exists()
+    setting = settings.master_key
+    made = postgres_schema.init(
+        url, audio=audio, master=lambda: make_master(path) if made_key else read_master(setting)
+    )
+    if made.before:
+        click.echo(f"A store is here already; roles and rights are as they should be (schema {made.now}).")
+    else:
+        click.echo(f"The store is made (schema {made.now}).")
+        if made_key:
+            click.echo(f"Its master key is in {path}. Keep a copy elsewhere: without it nobody can ever hear a clip.")
+    click.echo(
+        f"Reviewers are members of the role {made.roles.reviewer}, supervisors of {made.roles.supervisor}. "
+        "Let people in with\n"
+        "  earmark store add-reviewer NAME --role LOGIN [--supervisor]"
+    )
+
+
+@store.command()
+@invocation
+def upgrade(given: Invocation) -> None:
+    """Bring the store to what this Earmark knows. Older programs then say so, and keep their decisions in the journal.
+
+    \b
+    Examples:
+      earmark store upgrade
+    """
+    url = _url(given.settings())
+    from earmark.queue.store import postgres_schema
+
+    made = postgres_schema.upgrade(url)
+    if made.before == made.now:
+        click.echo(f"Nothing to do: the store has schema {made.now}.")
+    else:
+        click.echo(f"The store went from schema {made.before} to {made.now}.")
+
+
+@store.command()
+@invocation
+def check(given: Invocation) -> None:
+    """Say whether all is well from here: schema, login, master key, and the place of the audio.
+
+    \b
+    Examples:
+      earmark store check
+    """
+    settings = given.settings()
+    url = _url(settings)
+    from earmark.queue.store.postgres_check import check as look
+
+    faults = 0
+    for found in look(url, settings.master_key):
+        faults += not found.good
+        click.echo(f"{'ok   ' if found.good else 'fault'}  {found.words}", err=not found.good)
+    if faults:
+        raise click.exceptions.Exit(1)
+
+
+@store.command("add-reviewer")
+@click.argument("name")
+@click.option("--role", metavar="LOGIN", required=True, help="The login role in PostgreSQL; made when it is not there.")
+@click.option("--supervisor", is_flag=True, help="May also load, export, withdraw and purge.")
+@invocation
+def add_reviewer(given: Invocation, name: str, role: str, supervisor: bool) -> None:
+    """Let a login role review in the name NAME, and in no other.
+
+    \b
+    Examples:
+      earmark store add-reviewer anna --role anna
+      earmark store add-reviewer eve --role eve --supervisor
+    """
+    url = _url(given.settings())
+    from earmark.queue.store import postgres_schema
+    from earmark.queue.text import clean_name
+
+    if clean_name(name) != name or not name.strip():
+        raise click.UsageError("a reviewer's name is at most 200 characters, none of them a control character.")
+    made = postgres_schema.add_person(url, name, role, supervisor=supervisor)
+    click.echo(f"'{role}' reviews as '{name}'{' and supervises' if supervisor else ''}.")
+    if made:
+        click.echo(f"The role is new and has no password: give it one with \\password {role} in psql.")
+
+
+@store.command("remove-reviewer")
+@click.argument("role", metavar="LOGIN")
+@invocation
+def remove_reviewer(given: Invocation, role: str) -> None:
+    """Let a login role do nothing more here. What it decided stays; what it leases comes back when it runs out.
+
+    \b
+    Examples:
+      earmark store remove-reviewer anna
+    """
+    url = _url(given.settings())
+    from earmark.queue.store import postgres_schema
+
+    postgres_schema.remove_person(url, role)
+    click.echo(f"'{role}' is out.")
+
+
+@store.command()
+@click.option("--lease-cap", type=click.IntRange(min=0), help="Clips a reviewer is given anew a day; 0 for any number.")
+@click.option("--critical-hold-days", type=click.FloatRange(min=0), help="Days until a critical clip's key goes.")
+@click.option("--longest-lease-days", type=click.FloatRange(min=0, min_open=True), help="Nobody leases for longer.")
+@invocation
+def policy(
+    given: Invocation, lease_cap: int | None, critical_hold_days: float | None, longest_lease_days: float | None
+) -> None:
+    """Show what holds for everybody, or set it. For supervisors.
+
+    \b
+    Examples:
+      earmark store policy
+      earmark store policy --lease-cap 1500
+    """
+    url = _url(given.settings())
+    from earmark.queue.store import postgres_check
+
+    now = postgres_check.policy(
+        url,
+        critical_hold=None if critical_hold_days is None else critical_hold_days * 86400,
+        longest_lease=None if longest_lease_days is None else longest_lease_days * 86400,
+        lease_cap=lease_cap,
+    )
+    click.echo(
+        f"lease cap           {'none' if now.lease_cap is None else f'{now.lease_cap:,} clips a reviewer and day'}"
+    )
+    click.echo(f"critical hold       {now.critical_hold / 86400:g} days")
+    click.echo(f"longest lease       {now.longest_lease / 86400:g} days")
+
+
+def _url(settings: Settings) -> str:
+    """The PostgreSQL store's URL. Raises `ClickException` for another kind of store, or without psycopg."""
+    if not settings.store_url.startswith("postgresql://"):
+        raise click.ClickException(
+            f"{settings.store_shown} is no store in PostgreSQL: name one with --store postgresql://USER@HOST/DATABASE."
+        )
+    from importlib.util import find_spec
+
+    if find_spec("psycopg") is None:
+        raise click.ClickException("a store in PostgreSQL needs psycopg: pip install 'earmark[postgres]'.")
+    return settings.store_url
