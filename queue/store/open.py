@@ -8,18 +8,26 @@ from earmark.queue.store.interface import ReviewStore, Store, StoreError
 
 LEASE_SECONDS = 15 * 60.0
 CRITICAL_HOLD = 7 * 24 * 3600.0
+MOST_LEASE = 7 * 24 * 3600.0
 
 _SCHEMES = ("sqlite", "ssh")
 
 
-def open_store(url: str, *, lease_seconds: float = LEASE_SECONDS, critical_hold: float = CRITICAL_HOLD) -> Store:
+def open_store(
+    url: str,
+    *,
+    lease_seconds: float = LEASE_SECONDS,
+    critical_hold: float = CRITICAL_HOLD,
+    most_lease: float = MOST_LEASE,
+) -> Store:
     """The store that `url` names; an SQLite store is made when it is not there.
 
     `sqlite:///PATH` is a folder on this machine, PATH being all that follows the third slash: relative as in
     `sqlite:///clips/store`, from the root as in `sqlite:////srv/store`, or with `~` for one's home.
 
-    `lease_seconds` is how long a lease lasts unless renewed, `critical_hold` how many seconds after a critical mark the
-    clip's audio key is destroyed. Raises `StoreError`; also for `ssh://`, which leads to no more than a `ReviewStore`.
+    `lease_seconds` is how long a lease lasts unless renewed, `most_lease` the longest that anybody gets who asks for
+    more, `critical_hold` how long after a critical mark the clip's audio key is destroyed; all in seconds. Raises
+    `StoreError`; also for `ssh://`, which leads to no more than a `ReviewStore`.
     """
     scheme, found, rest = url.partition("://")
     if not found:
@@ -39,7 +47,7 @@ def open_store(url: str, *, lease_seconds: float = LEASE_SECONDS, critical_hold:
         folder = Path(rest[1:]).expanduser()
     except RuntimeError:
         raise StoreError(f"'{url}': there is no such user's home; write the path in full") from None
-    return SqliteStore(folder, lease_seconds=lease_seconds, critical_hold=critical_hold)
+    return SqliteStore(folder, lease_seconds=lease_seconds, critical_hold=critical_hold, most_lease=most_lease)
 
 
 def open_review_store(
@@ -49,6 +57,7 @@ def open_review_store(
     prompt: bool = True,
     lease_seconds: float = LEASE_SECONDS,
     critical_hold: float = CRITICAL_HOLD,
+    most_lease: float = MOST_LEASE,
 ) -> ReviewStore:
     """As `open_store`, for reviewing alone: `url` may be `ssh://[user@]host[:port][/store]` too.
 
@@ -59,7 +68,7 @@ def open_review_store(
         from earmark.queue.store.gate.ssh import open_ssh
 
         return open_ssh(url, reviewer=reviewer, prompt=prompt)
-    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold)
+    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold, most_lease=most_lease)
 
 
 def _nearest(scheme: str) -> str:

@@ -69,6 +69,7 @@ def open_store_of(settings: Settings) -> Store:
         settings.store_url,
         lease_seconds=settings.lease_minutes * 60,
         critical_hold=settings.critical_hold_days * 86400,
+        most_lease=settings.most_days * 86400,
     )
     # Whoever comes by destroys what is due: a store from which nobody leases any more must not keep critical clips.
     store.purge()

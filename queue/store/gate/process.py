@@ -22,6 +22,7 @@ def run(
     named: bool,
     lease_seconds: float,
     critical_hold: float,
+    most_lease: float,
     environ: Mapping[str, str] = os.environ,
 ) -> int:
     """Serve one client over standard input and output; says with which code to exit.
@@ -44,7 +45,7 @@ def run(
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave)
     return serve(
-        partial(_open, store_url, lease_seconds, critical_hold),
+        partial(_open, store_url, lease_seconds, critical_hold, most_lease),
         reviewer or account(),
         reading(source),
         writing(sink),
@@ -72,10 +73,10 @@ def account() -> str:
     return pwd.getpwuid(os.getuid()).pw_name
 
 
-def _open(url: str, lease_seconds: float, critical_hold: float) -> ReviewStore:
+def _open(url: str, lease_seconds: float, critical_hold: float, most_lease: float) -> ReviewStore:
     from earmark.queue.store.open import open_store
 
-    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold)
+    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold, most_lease=most_lease)
 
 
 def _leave(number: int, _: FrameType | None) -> None:
