@@ -49,6 +49,11 @@ class Reviewing:
         self.panels = Panels(self)
         self.blank = False
         self._greeting = greeting
+        self._offline = ""
+        if sitting.offline is not None:
+            from earmark.tui.offline import short_words
+
+            self._offline = f"offline until {short_words(sitting.offline)}"
         self._unfinished = False
         self.deciding = Deciding(self)
         self.ending = False
@@ -358,6 +363,7 @@ class Reviewing:
             self.sitting.sync,
             self.hearing.way_out if self._do else ("", ""),
             self.settings.unsynced_warn,
+            self._offline,
         )
 
     def paint_hints(self) -> None:

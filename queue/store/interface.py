@@ -217,6 +217,34 @@ class RemoteReviewStore(ReviewStore, Protocol):
         ...
 
 
+@runtime_checkable
+class OfflineReviewStore(ReviewStore, Protocol):
+    """A batch that was checked out, in the store's place. What would go to the store raises `Offline`."""
+
+    reviewer: str
+    until: float
+    """When the leases run out (Unix seconds)."""
+
+    arrived: int
+    """How many lines of the journal the store had at the last contact."""
+
+    def clips(self) -> list[str]:
+        """The clips that are here, in order."""
+        ...
+
+    def destroy(self, clip: str) -> None:
+        """A critical mark: destroy what is here of the clip, durably. Raises `StoreError`."""
+        ...
+
+    def bring_back(self, clip: str) -> None:
+        """The critical mark on the clip was taken back. Raises `StoreError`."""
+        ...
+
+    def forget(self) -> None:
+        """The last critical mark can no longer be taken back."""
+        ...
+
+
 class Store(ReviewStore, Protocol):
     """What a supervisor may ask as well."""
 

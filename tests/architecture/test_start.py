@@ -24,6 +24,8 @@ COMMANDS = [
     "review",
     "speaker",
     "connect",
+    "checkout",
+    "checkin",
     "sync",
     "status",
     "export",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from earmark.queue.offline.batch_file import BatchFolder
     from earmark.queue.store.interface import ReviewStore, Store
     from earmark.tui.settings import Settings
 
@@ -93,6 +94,17 @@ def open_review_store_of(settings: Settings) -> tuple[ReviewStore, Settings]:
 
         settings = msgspec.structs.replace(settings, reviewer=store.reviewer)
     return store, settings
+
+
+def batch_of(settings: Settings) -> BatchFolder | None:
+    """The clips that are checked out on this machine for the store and reviewer of the settings, if any are. Whatever
+    has run out is shredded. Raises `StoreError`.
+    """
+    if not (settings.home_path / "batches").is_dir():
+        return None
+    from earmark.tui.offline import find
+
+    return find(settings)
 
 
 def journal_folder(settings: Settings, store_id: str) -> Path:
