@@ -130,8 +130,13 @@ def new_lock(key_file: Path | None) -> tuple[Lock, bytes]:
 def asked(words: str) -> str:
     """What somebody types without its being shown; without a terminal, a line of standard input."""
     if sys.stdin.isatty():
-        typed: str = click.prompt(words, hide_input=True, default="", show_default=False, err=True)
-        return typed
+        import getpass
+
+        try:
+            # Not click's: that shows the prompt before it stops what is typed from being shown.
+            return getpass.getpass(f"{words}: ")
+        except EOFError:
+            raise click.Abort from None
     return sys.stdin.readline().rstrip("\r\n")
 
 

@@ -320,7 +320,10 @@ class Reviewing:
 
     def leases_lost(self, on_screen: bool) -> None:
         """Leases ran out and somebody else got the clips."""
-        self._gone(on_screen, "This clip's lease ran out and somebody else has it now. Here is the next.")
+        words = "This clip's lease ran out and somebody else has it now. Here is the next."
+        if self._offline:
+            words = "The time of the clips checked out is over: they are gone from here. What you decided is safe."
+        self._gone(on_screen, words)
 
     def _gone(self, on_screen: bool, words: str) -> None:
         if on_screen:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from terminal.console import Console, earmark
-from terminal.home import Home, decide, leave, opened
+from terminal.home import Home, decide, leave, need, opened
 
 HEARD, TYPED = "zyxheardsecret", "qvwtypedsecret"
 TEXTS = [f"number {n} {HEARD}" for n in range(6)]
@@ -114,11 +116,13 @@ def test_a_whole_sitting_away_from_the_store(away: Away) -> None:
         console.press("backspace")
         console.wait("Taken back")
         assert TEXTS[1] in console.text()
-        assert len(list((away.batch() / "clips").glob("*.clip"))) == 5
+        console.wait(lambda _: len(list((away.batch() / "clips").glob("*.clip"))) == 5)
         assert decide(console, "c") == 4
         console.wait(TEXTS[2])
         console.wait(lambda _: len(list((away.batch() / "clips").glob("*.clip"))) == 4)
         assert decide(console, "u") == 5
+        console.wait(TEXTS[3])
+        console.settle(0.3)
         console.press("e")
         console.wait("EDITING")
         console.type(f" {TYPED}2\x07")
@@ -141,7 +145,7 @@ def test_a_whole_sitting_away_from_the_store(away: Away) -> None:
         console.wait(f"{TYPED}2")
         assert decide(console, "enter") == 1
         # What was decided in the sitting before can be read, and revised.
-        for _ in range(3):
+        for _ in range(2):
             console.press("p")
             console.wait("DECIDED")
             console.settle(0.3)
@@ -166,3 +170,202 @@ def test_a_whole_sitting_away_from_the_store(away: Away) -> None:
     assert len(away.results()) == 6
     assert home.run("journal", "verify").returncode == 0
     assert not home.holding(HEARD, home.folder) and not home.holding(TYPED, home.folder)
+
+
+def gone(away: Away) -> bool:
+    """A command that looks at what is checked out finds its time over, and says so."""
+    return "have been destroyed here" in away.home.run("status").stderr
+
+
+def test_when_the_time_is_over_the_copies_go_and_the_results_stay(away: Away) -> None:
+    away.checkout("3")
+    away.cut()
+    with away.review() as console:
+        opened(console)
+        console.wait(TEXTS[0])
+        decide(console, "u")
+        assert leave(console) == 0
+    assert not gone(away)
+    # As if somebody had looked at the clock four days later, and had set it back since.
+    seen = away.batch() / "seen.json"
+    known = json.loads(seen.read_text())
+    known["time"]["at"] += 4 * 86400
+    seen.write_text(json.dumps(known))
+    assert gone(away)
+    assert not list((away.home.path / "batches").iterdir())
+    away.mend()
+    done = away.home.run("checkin")
+    assert done.returncode == 0 and done.stdout.startswith("1 line sent, 0 not sent")
+    assert away.results() == [("unintelligible", None)]
+
+
+def test_over_while_it_is_on_the_screen(away: Away) -> None:
+    away.checkout("3", "--days", "0.0002")
+    away.cut()
+    with away.home.console("review", env={"EARMARK_SYNC_SECONDS": "1", "EARMARK_LEASE_MINUTES": "0.05"}) as console:
+        enter_passphrase(console)
+        opened(console)
+        console.wait("The time of the clips checked out is over", 60)
+        console.wait(lambda _: not list((away.home.path / "batches").iterdir()))
+        assert not any(text in console.text() for text in TEXTS)
+        assert leave(console) == 0
+    away.mend()
+    assert away.home.run("status").returncode == 0
+
+
+@pytest.mark.parametrize("seen", [1, 10, 25])
+def test_a_checkout_that_is_killed_is_taken_up_where_it_was(away: Away, seen: int) -> None:
+    away.team.fill([f"more {n} {HEARD}" for n in range(34)], name="more")
+    process = subprocess.Popen(
+        earmark("checkout", "40"),
+        env=away.home.whole_env,
+        cwd=away.home.cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    process.stdin.write(f"{PASSPHRASE}\n".encode())
+    process.stdin.close()
+    clips = away.home.path / "batches"
+    while len(list(clips.glob("*/clips/*.clip"))) < seen and process.poll() is None:
+        pass
+    process.kill()
+    process.wait()
+    assert not away.home.holding(HEARD, away.home.folder)
+    before = {path: path.stat().st_mtime_ns for path in clips.glob("*/clips/*.clip")}
+    assert before
+    assert "40 clips checked out until" in away.checkout("40")
+    after = {path: path.stat().st_mtime_ns for path in clips.glob("*/clips/*.clip")}
+    assert len(after) == 40 and before.items() <= after.items(), "nothing is fetched twice"
+    assert away.owned() == 40
+
+
+def test_a_sitting_that_is_killed_loses_nothing(away: Away) -> None:
+    away.checkout("6")
+    away.cut()
+    with away.review() as console:
+        opened(console)
+        console.wait(TEXTS[0])
+        decide(console, "u")
+        console.wait(TEXTS[1])
+        decide(console, "c")
+        console.kill()
+    with away.review() as console:
+        opened(console)
+        console.wait(TEXTS[2])
+        decide(console, "s")
+        console.kill()
+    assert not away.home.holding(HEARD, away.home.folder)
+    away.mend()
+    # While the batch is here, the store sets no sitting's clips beside it.
+    assert "3 lines sent" in said(away.home.run("sync").stdout)
+    assert len(list((away.batch() / "clips").glob("*.clip"))) == 4, "critical and skipped are gone"
+    assert away.home.run("checkin").returncode == 0
+    assert away.results() == [("unintelligible", None), ("critical", None), ("skipped", None)]
+    assert away.owned() == 0
+
+
+def test_a_forgotten_passphrase_costs_the_unfinished_text_and_nothing_else(away: Away) -> None:
+    away.checkout("2")
+    with away.review() as console:
+        opened(console)
+        console.wait(TEXTS[0])
+        decide(console, "u")
+        console.wait(TEXTS[1])
+        console.settle(0.3)
+        console.press("e")
+        console.wait("EDITING")
+        console.type(f" {TYPED}\x07")
+        console.wait("YOUR TEXT")
+        assert leave(console) == 0
+    with away.home.console("review") as console:
+        for _ in range(3):
+            console.wait(lambda text: text.rstrip().endswith("Passphrase of the batch:"), 20)
+            console.type("whatever it was\r")
+            console.settle(0.5, 3)
+        assert console.wait_exit(20) == 1
+        assert "If it is forgotten" in console.text()
+    with away.home.console("checkin") as console:
+        console.wait("1 text that you left unfinished goes with the clips", 20)
+        console.type("n\r")
+        assert console.wait_exit(20) != 0
+    assert away.owned() == 2
+    done = away.home.run("checkin", "--yes")
+    assert done.returncode == 0 and "1 text that you left unfinished" in done.stderr
+    assert away.results() == [("unintelligible", None)]
+    assert away.owned() == 0
+
+
+def test_a_withdrawal_reaches_the_batch_at_the_next_contact(away: Away) -> None:
+    away.checkout("3")
+    (first, *_) = [path.stem for path in (away.batch() / "clips").iterdir()]
+    away.team.run("withdraw", first, "--yes")
+    assert away.home.run("status").returncode == 0
+    assert not (away.batch() / "clips" / f"{first}.clip").exists()
+    assert len(list((away.batch() / "clips").iterdir())) == 2
+
+
+def test_an_ssh_key_in_a_passphrases_place(away: Away) -> None:
+    need("ssh-keygen")
+    key = away.home.folder / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    done = away.home.run("checkout", "2", "--key", str(key), stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    away.cut()
+    with away.home.console("review") as console:
+        opened(console)
+        assert "offline until" in console.lines()[0]
+        decide(console, "u")
+        assert leave(console) == 0
+    key.rename(moved := key.with_name("moved"))
+    done = away.home.run("checkout", "2")
+    with away.home.console("review") as console:
+        assert console.wait_exit(20) == 1
+        assert "the key cannot be read" in said(console.text())
+    with away.home.console("review", "--key", str(moved)) as console:
+        opened(console)
+        assert leave(console) == 0
+
+
+def test_nothing_of_it_is_told_to_children_or_the_world(away: Away) -> None:
+    """No argument and no environment holds the passphrase, and nothing is written outside the home."""
+    away.checkout("2")
+    with away.review() as console:
+        opened(console)
+        for name in ("cmdline", "environ"):
+            assert PASSPHRASE.encode() not in Path(f"/proc/{console.process.pid}/{name}").read_bytes()
+        assert leave(console) == 0
+        assert PASSPHRASE not in console.raw.decode()
+    for place in (away.home.own, away.home.temporary, away.home.cwd):
+        assert not list(place.rglob("*")), place
+    assert not away.home.holding(PASSPHRASE, away.home.folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("0",), "0 is not in the range"),
+        (("1001",), "1001 is not in the range"),
+        (("1", "--days", "0"), "not in the range"),
+    ],
+)
+def test_what_cannot_be_checked_out(away: Away, arguments: Sequence[str], words: str) -> None:
+    assert words in away.checkout(*arguments, code=2)
+    assert away.owned() == 0
+
+
+def test_without_a_passphrase_nothing_is_leased(away: Away) -> None:
+    for typed in ("", "short\n"):
+        done = away.home.run("checkout", "2", input=typed)
+        assert done.returncode == 1 and "nothing was checked out" in done.stderr
+    assert away.owned() == 0
+
+
+def test_the_policy_is_the_stores(away: Away) -> None:
+    away.home.env["EARMARK_MOST_DAYS"] = "1"
+    said = away.checkout("2", "--days", "30")
+    assert "does not lease clips for that long" in said
+    status = json.loads(away.home.run("status", "--json").stdout)
+    assert status["offline"]["clips"] == 2
+    assert status["offline"]["until"] - time.time() < 86401
