@@ -49,11 +49,6 @@ class Reviewing:
         self.panels = Panels(self)
         self.blank = False
         self._greeting = greeting
-        self._offline = ""
-        if sitting.offline is not None:
-            from earmark.tui.offline import short_words
-
-            self._offline = f"offline until {short_words(sitting.offline)}"
         self._unfinished = False
         self.deciding = Deciding(self)
         self.ending = False
@@ -320,10 +315,7 @@ class Reviewing:
 
     def leases_lost(self, on_screen: bool) -> None:
         """Leases ran out and somebody else got the clips."""
-        words = "This clip's lease ran out and somebody else has it now. Here is the next."
-        if self._offline:
-            words = "The time of the clips checked out is over: they are gone from here. What you decided is safe."
-        self._gone(on_screen, words)
+        self._gone(on_screen, self.sitting.why_lost)
 
     def _gone(self, on_screen: bool, words: str) -> None:
         if on_screen:
@@ -366,7 +358,7 @@ class Reviewing:
             self.sitting.sync,
             self.hearing.way_out if self._do else ("", ""),
             self.settings.unsynced_warn,
-            self._offline,
+            self.sitting.offline,
         )
 
     def paint_hints(self) -> None:

@@ -76,6 +76,9 @@ class Sitting:
         self._erased: set[str] = set()
         self._batch = store if isinstance(store, OfflineReviewStore) else None
         self._arrived = 0 if self._batch is None else self._batch.arrived
+        self.offline = "" if self._batch is None else _offline_words(self._batch.until)
+        """Until when an offline sitting's clips are leased, for the status line; "" where there is a store."""
+
         self._watcher: Watcher | None = None
         self._background: InStep | None = None
         self._hanging_up: asyncio.TimerHandle | None = None
@@ -86,9 +89,11 @@ class Sitting:
         self._background = InStep(self, watcher, every=self._every, lease_seconds=self._lease_seconds)
 
     @property
-    def offline(self) -> float | None:
-        """Until when the clips of an offline sitting are leased (Unix seconds); None where there is a store."""
-        return None if self._batch is None else self._batch.until
+    def why_lost(self) -> str:
+        """Why a lease is gone, in words."""
+        if self.offline:
+            return "The time of the clips checked out is over: they are gone from here. What you decided is safe."
+        return "This clip's lease ran out and somebody else has it now. Here is the next."
 
     def poke(self) -> None:
         """There is something to send, or a reason to try again."""
@@ -291,3 +296,9 @@ class Sitting:
 
     async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], Given]) -> Given:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _offline_words(until: float) -> str:
+    from earmark.tui.offline import short_words
+
+    return f"offline until {short_words(until)}"

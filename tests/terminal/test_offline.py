@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 import time
@@ -369,3 +370,23 @@ def test_the_policy_is_the_stores(away: Away) -> None:
     status = json.loads(away.home.run("status", "--json").stdout)
     assert status["offline"]["clips"] == 2
     assert status["offline"]["until"] - time.time() < 86401
+
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_way(away: Away) -> None:
+    block = re.search(r"<!-- offline -->\n((?:    .*\n)+)", README)
+    assert block
+    out, there, back = (line.split()[1:] for line in block[1].strip().splitlines())
+    assert (out[0], there, back) == ("checkout", ["review"], ["checkin"])
+    assert "6 clips checked out until" in away.checkout(*out[1:])
+    away.cut()
+    with away.review(*there[1:]) as console:
+        opened(console)
+        console.wait(TEXTS[0])
+        decide(console, "u")
+        assert leave(console) == 0
+    away.mend()
+    assert "1 line sent, 0 not sent" in away.home.run(*back).stdout
+    assert away.results() == [("unintelligible", None)]
