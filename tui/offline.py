@@ -55,12 +55,20 @@ def find(settings: Settings) -> BatchFolder | None:
                 "journal, and `earmark sync` sends it.",
                 err=True,
             )
-        elif header.url == settings.store_url and header.reviewer == _expected(settings, header.reviewer):
+        elif header.url == name_of(settings.store_url) and header.reviewer == _expected(settings, header.reviewer):
             found.append(batch)
     if len(found) > 1:
         names = " and ".join(sorted(batch.header.reviewer for batch in found))
         raise click.ClickException(f"{names} have clips of {settings.store_url} here: name one with --reviewer.")
     return found[0] if found else None
+
+
+def name_of(url: str) -> str:
+    """A store's URL as a batch keeps it: without a password, should there be one in it."""
+    scheme, found, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    user, at, host = place.rpartition("@")
+    return f"{scheme}{found}{user.partition(':')[0]}{at}{host}{slash}{path}"
 
 
 def theirs(settings: Settings, batch: BatchFolder) -> Settings:

@@ -6,12 +6,13 @@ batch: from then on there is nothing to be had.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from earmark.queue.decision import Verdict
-from earmark.queue.offline.batch_file import BatchFolder, sound_in
+from earmark.queue.offline.batch_file import BatchError, BatchFolder, sound_in
 from earmark.queue.offline.clock import Clocks, read_clocks
 from earmark.queue.store.interface import Counts, Head, Leased, Offline, Pushed, Quarantined, Refused
 
@@ -36,7 +37,7 @@ class OfflineStore:
         self._key: bytes | None = key
         self._latest = latest
         self._clocks = clocks
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._taken: tuple[str, bytes] | None = None
         """The clip that was marked critical last, sealed as it was: the mark may be taken back."""
         self._finish_critical()
@@ -119,8 +120,10 @@ class OfflineStore:
         return Counts(len(self._batch.plan.slots), len(held - decided), len(decided), 0)
 
     def close(self) -> None:
-        if self._alive():
-            self._batch.note(self._clocks())
+        # Leaving does not fail for a disk that is full: the time was noted a minute ago.
+        with contextlib.suppress(BatchError):
+            if self._alive():
+                self._batch.note(self._clocks())
         self._key = self._taken = None
 
     # What only a batch needs
@@ -152,14 +155,18 @@ class OfflineStore:
 
     def _alive(self) -> bool:
         """Whether the leases still last. Once they do not, the batch is destroyed."""
-        if self._key is not None and self._batch.left(self._clocks()) <= 0:
-            self._key = self._taken = None
-            self._batch.shred()
-        return self._key is not None
+        with self._lock:
+            if self._key is not None and self._batch.left(self._clocks()) <= 0:
+                self._key = self._taken = None
+                self._batch.shred()
+            return self._key is not None
 
     def _leased(self, clip: str) -> Leased | None:
+        """The clip with its text; None where it is not here, or so damaged that only the checkin can give it back."""
         key = self._key
-        return None if key is None else self._batch.lease_of(key, clip)
+        with contextlib.suppress(BatchError):
+            return None if key is None else self._batch.lease_of(key, clip)
+        return None
 
     def _decided(self) -> set[str]:
         """Clips that were decided under the lease that they have now. What was decided under another was given back."""

@@ -62,7 +62,7 @@ def checkout(given: Invocation, count: int, days: float, lang: str | None, key_f
     from earmark.queue.offline.clock import read_clocks
     from earmark.queue.store.interface import StoreError
     from earmark.queue.sync import erase_withdrawn, send
-    from earmark.tui.offline import key_to, new_lock, told
+    from earmark.tui.offline import key_to, name_of, new_lock, told
 
     settings = given.settings(lang=lang)
     batch = batch_of(settings)
@@ -73,7 +73,7 @@ def checkout(given: Invocation, count: int, days: float, lang: str | None, key_f
         folder = journal_folder(settings, store.id)
         place = settings.home_path / "batches" / folder.name
         batch = batch or open_batch(place)
-        if batch is not None and batch.header.url != settings.store_url:
+        if batch is not None and batch.header.url != name_of(settings.store_url):
             raise click.ClickException(
                 f"clips of this store are checked out by the name {batch.header.url}: "
                 f"check them in first, with --store {batch.header.url}"
@@ -85,7 +85,7 @@ def checkout(given: Invocation, count: int, days: float, lang: str | None, key_f
             arrived = send(journal, store).head
             lock, wrapping = new_lock(key_file)
             batch, key, leased = steps.begin(
-                store, place, settings.store_url, settings.reviewer_name, wanted, lock, wrapping, read_clocks()
+                store, place, name_of(settings.store_url), settings.reviewer_name, wanted, lock, wrapping, read_clocks()
             )
             batch.note_contact(read_clocks(), journal.device, arrived)
             if batch.header.expires - batch.seen.contact < wanted.seconds - 60:

@@ -104,6 +104,10 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", "store", str(error), "Check --store, EARMARK_STORE or `store` in config.toml.")
         return
     try:
+        if batch is not None:
+            from earmark.queue.offline.checkin import withdraw
+
+            withdraw(batch, None, store)
         counts = store.counts(settings.reviewer_name)
         waiting = f"{plural(counts.clips, 'clip')}, {counts.at_hand:,} of them at hand for {settings.reviewer_name}"
         remedy = "" if counts.clips else "Put clips in with `earmark load MANIFEST`, or try `earmark demo`."

@@ -10,7 +10,14 @@ import pytest
 from earmark.queue.journal import Journal
 from earmark.queue.offline.batch_file import BatchFolder, open_batch
 from earmark.queue.offline.store import OfflineStore
-from earmark.queue.store.interface import Offline, OfflineReviewStore, Refused, RemoteReviewStore, StoreUnreachable
+from earmark.queue.store.interface import (
+    Offline,
+    OfflineReviewStore,
+    Refused,
+    RemoteReviewStore,
+    StoreError,
+    StoreUnreachable,
+)
 from laptop import DAY, Machine, decide
 
 Desk = tuple[OfflineStore, Journal, BatchFolder, list[str]]
@@ -128,3 +135,33 @@ def test_closing_remembers_the_time_and_forgets_the_key(desk: Desk, machine: Mac
     assert again is not None and again.seen.time.at == machine.clock.now
     with pytest.raises(Refused):
         store.audio("anna", clips[0])
+
+
+def test_one_damaged_clip_does_not_keep_the_others_closed(desk: Desk) -> None:
+    store, _, batch, clips = desk
+    batch.path(clips[0]).write_bytes(b"damaged")
+    assert ids(store.lease("anna", 9)) == clips[1:]
+    with pytest.raises(StoreError, match="damaged"):
+        store.audio("anna", clips[0])
+
+
+def test_many_threads_see_the_end_once(desk: Desk, machine: Machine) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    store, _, batch, clips = desk
+    machine.clock.now += 4 * DAY
+    with ThreadPoolExecutor(8) as pool:
+        assert all(lost == frozenset() for lost in pool.map(lambda _: store.renew("anna", clips), range(32)))
+    assert not batch.folder.exists()
+
+
+def test_leaving_fails_for_no_disk(desk: Desk, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    from earmark.queue import files
+
+    store, *_ = desk
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "replace", full)
+    store.close()
