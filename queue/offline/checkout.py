@@ -20,6 +20,9 @@ from earmark.queue.store.interface import Leased, Refused, ReviewStore
 MOST_CLIPS = 1000
 """Clips of the largest batch: as many as one answer of a gate leases."""
 
+LATEST = 250_000_000_000.0
+"""Unix seconds of a time that every calendar still knows."""
+
 Progress = Callable[[int, int], None]
 """Told how many clips are here, and how many there will be."""
 
@@ -45,6 +48,8 @@ def begin(
         if not leased:
             raise BatchError("there is no clip that you could review now: nothing was checked out")
         expires = min(one.expires for one in leased)
+        if not 0 < expires < LATEST:
+            raise BatchError("the store leases clips until a time that cannot be: nothing was checked out")
         # Where the store grants all that was asked, this is its own time; where it grants less, an earlier one.
         known = Evidence(max(now.wall, expires - wanted.seconds), now.since_boot, now.boot, now.machine)
         if known.at >= expires:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from earmark.queue.offline.batch_file import BatchError, open_batch
@@ -177,3 +179,38 @@ def test_a_language_stays_the_batchs(machine: Machine, incoming: Any) -> None:
     machine.checkout(2, lang="fr")
     batch, _ = machine.checkout(6)
     assert len(batch.held()) == 3 and batch.plan.lang == "fr"
+
+
+def test_a_full_disk_is_told_and_taken_up_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    from earmark.queue import files
+
+    real, left = files.replace, 4
+
+    def filling(path: Path, data: bytes) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(28, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(files, "replace", filling)
+    with pytest.raises(BatchError, match="No space left"):
+        machine.checkout(6)
+    monkeypatch.undo()
+    batch = open_batch(machine.place)
+    assert batch is not None and 0 < len(batch.held()) < 6
+    machine.checkout(6)
+    whole(machine, 6)
+
+
+@pytest.mark.parametrize("expires", [1e300, -5.0, 0.0])
+def test_a_time_that_cannot_be_is_no_lease(machine: Machine, store: SqliteStore, expires: float) -> None:
+    class Lying(Cut):
+        def lease(self, *given: Any, **named: Any) -> Any:
+            return [msgspec.structs.replace(one, expires=expires) for one in store.lease(*given, **named)]
+
+    machine.store = Lying(store, 99)
+    with pytest.raises(BatchError):
+        machine.checkout(2)
+    assert not machine.place.exists()
+    assert len(store.lease("ben", 9)) == 6
