@@ -23,6 +23,14 @@ def new_id() -> str:
     return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
 
 
+def seconds_of(told: str) -> float:
+    """A told time in Unix seconds; 0 for what is none."""
+    try:
+        return datetime.fromisoformat(told).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return 0.0
+
+
 def told_time(days_ago: float = 0.0) -> str:
     """The wall clock in UTC, RFC 3339 with milliseconds, now or some days ago: for people, never to order by."""
     told = datetime.now(UTC) - timedelta(days=days_ago)

@@ -129,6 +129,9 @@ class ThroughGates:
                 self._gates[reviewer] = GateStore(way)
             return self._gates[reviewer]
 
+    def public_key(self) -> Any:
+        return self._of("anybody").public_key()
+
     def head(self, device: str) -> Any:
         return self._of("anybody").head(device)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from earmark.queue.journal import JournalError
-from earmark.queue.store.interface import SignInAgain, StoreError
+from earmark.queue.store.interface import Offline, SignInAgain, StoreError
 from earmark.queue.sync import Backoff
 from earmark.tui.tasks import begin
 
@@ -71,6 +71,8 @@ class InStep:
             for step in steps:
                 try:
                     await step()
+                except Offline:
+                    continue  # what is unsent waits for the checkin, and that is no trouble
                 except (JournalError, StoreError) as error:
                     trouble = trouble or str(error)
                     sign_in = sign_in or isinstance(error, SignInAgain)

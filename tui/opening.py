@@ -15,28 +15,37 @@ from earmark.queue.decision import Verdict
 from earmark.queue.journal import Journal, JournalError
 from earmark.queue.journal.reading import decision_of
 from earmark.queue.session import Session
-from earmark.queue.store.interface import StoreError
+from earmark.queue.store.interface import OfflineReviewStore, StoreError
 from earmark.queue.sync import send
-from earmark.tui.commands.common import journal_folder, open_review_store_of
+from earmark.tui.commands.common import batch_of, journal_folder, open_review_store_of
 from earmark.tui.commands.outlet import unfiltered
 from earmark.tui.settings import Settings, user_keymap
 from earmark.tui.version import VERSION
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from earmark.queue.store.interface import Leased, ReviewStore
     from earmark.tui.app import EarmarkApp
     from earmark.tui.sound.player import Player, PlayerEvent
     from earmark.tui.sound.track import Track
 
 
-def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None, recall: bool = False) -> None:
+def sit_down(
+    settings: Settings,
+    *,
+    greeting: str = "",
+    limit: int | None = None,
+    recall: bool = False,
+    key_file: Path | None = None,
+) -> None:
     """Run the review screen until it is left. Raises what `open_sitting` does, before the screen opens."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.ClickException("the review screen needs a terminal; run it in one, over SSH with `ssh -t`.")
     # Thousands of objects are made until the first paint and none is garbage: looking for it would take a tenth of the
     # time.
     gc.disable()
-    app = open_sitting(settings, greeting=greeting, limit=limit, recall=recall)
+    app = open_sitting(settings, greeting=greeting, limit=limit, recall=recall, key_file=key_file)
     with unfiltered():
         app.run(mouse=False)
     if app.farewell:
@@ -44,30 +53,38 @@ def sit_down(settings: Settings, *, greeting: str = "", limit: int | None = None
     if app.return_code:
         raise click.exceptions.Exit(app.return_code)
     sitting = app.reviewing.sitting
-    click.echo(f"{sitting.saved} saved, {sitting.sync.unsent} not sent yet.", err=True)
+    later = " `earmark checkin` sends what you decided." if sitting.offline else ""
+    click.echo(f"{sitting.saved} saved, {sitting.sync.unsent} not sent yet.{later}", err=True)
 
 
-def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None, recall: bool = False) -> EarmarkApp:
+def open_sitting(
+    settings: Settings,
+    *,
+    greeting: str,
+    limit: int | None = None,
+    recall: bool = False,
+    key_file: Path | None = None,
+) -> EarmarkApp:
     """The program on the screen, ready to run, with its first clips. `recall` shows what was decided in earlier
-    sittings again.
+    sittings again. Where clips are checked out, the sitting is offline; `key_file` opens them in place of the one that
+    they were locked with.
 
     Raises `StoreError`, `JournalError` (busy, corrupt) or `KeymapError`; then nothing is left open.
     """
     from earmark.keymaps.keymap import load
 
     keymap = load(settings.keymap, user_keymap())
-    # Whatever ssh asks, it asks here, before anything is drawn.
-    store, settings = open_review_store_of(settings)
-    journal = None
+    # Before anything is drawn.
+    store, journal, settings = open_desk(settings, key_file)
     try:
-        journal = Journal.open(journal_folder(settings, store.id), settings.reviewer_name, app=VERSION)
         session = Session(settings.reviewer_name, must_hear=settings.must_hear)
         batch = Batch(store, settings.reviewer_name, decode, size=settings.batch, lang=settings.lang, limit=limit)
         set_aside = send_left_over(journal, store)
         drafts = journal.drafts()
         leased = batch.fill(first=list(drafts))
         session.extend(leased, drafts=drafts, revisions=revisions(journal, leased))
-        recall_decided(session, journal, batch, journal.clips() if recall else drafts.keys(), drafts)
+        away = isinstance(store, OfflineReviewStore)
+        recall_decided(session, journal, batch, journal.clips() if recall or away else drafts.keys(), drafts)
         if not session.places and not store.counts(settings.reviewer_name).clips:
             raise click.ClickException(
                 f"{settings.store_shown} is empty: put clips in with `earmark load MANIFEST`, or try `earmark demo`."
@@ -95,10 +112,28 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
             silent=silent,
         )
     except BaseException:
-        if journal is not None:
-            journal.close()
+        journal.close()
         store.close()
         raise
+
+
+def open_desk(settings: Settings, key_file: Path | None) -> tuple[ReviewStore, Journal, Settings]:
+    """The store, or the batch that was checked out from it, the journal, and the settings with the reviewer whom the
+    store knows. Whatever ssh or the batch asks, it asks here.
+    """
+    away = batch_of(settings)
+    if away is not None:
+        from earmark.tui.offline import open_offline, theirs
+
+        settings = theirs(settings, away)
+        return *open_offline(away, settings, key_file), settings
+    store, settings = open_review_store_of(settings)
+    try:
+        journal = Journal.open(journal_folder(settings, store.id), settings.reviewer_name, app=VERSION)
+    except BaseException:
+        store.close()
+        raise
+    return store, journal, settings
 
 
 def send_left_over(journal: Journal, store: ReviewStore) -> str:
@@ -145,7 +180,8 @@ def recall_decided(
     latest = {
         clip: entry
         for clip, entry in journal.latest(clips).items()
-        if entry.verdict not in (Verdict.CRITICAL, Verdict.RETRACTED)
+        # What an earlier batch has sealed nobody can read here any more.
+        if entry.verdict not in (Verdict.CRITICAL, Verdict.RETRACTED) and not entry.sealed
     }
     for leased in batch.recall(list(latest)) if latest else ():
         session.recall(leased, decision_of(latest[leased.clip.id]), drafts.get(leased.clip.id))

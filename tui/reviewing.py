@@ -315,7 +315,7 @@ class Reviewing:
 
     def leases_lost(self, on_screen: bool) -> None:
         """Leases ran out and somebody else got the clips."""
-        self._gone(on_screen, "This clip's lease ran out and somebody else has it now. Here is the next.")
+        self._gone(on_screen, self.sitting.why_lost)
 
     def _gone(self, on_screen: bool, words: str) -> None:
         if on_screen:
@@ -358,6 +358,7 @@ class Reviewing:
             self.sitting.sync,
             self.hearing.way_out if self._do else ("", ""),
             self.settings.unsynced_warn,
+            self.sitting.offline,
         )
 
     def paint_hints(self) -> None:

@@ -55,7 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `terminal`. `lang`: review only this language. `must_hear`: share of a clip that must sound before it is judged.
     `idle_blank`: seconds without sound or key until the screen goes blank; 0 never. `doubt_below`: words under this
     confidence are marked. `longest_clip`: seconds. `batch`: clips leased at a time.
-    `lease_minutes`: how long a lease lasts without a sign of life. `critical_hold_days`: how long a supervisor can
+    `lease_minutes`: how long a lease lasts without a sign of life. `most_days`: for how long clips of this store may be
+    checked out at most. `critical_hold_days`: how long a supervisor can
     still hear a critical clip. `keep_days`: how long a text stays in the reviewer's own journal once the store has it;
     0 for ever. `sync_seconds`: how often the screen sends and fetches. `unsynced_warn`: from so many unsent lines on
     the screen warns.
@@ -75,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     longest_clip: Seconds = 600.0
     batch: Count = 20
     lease_minutes: Annotated[float, msgspec.Meta(gt=0)] = 15.0
+    most_days: Annotated[float, msgspec.Meta(gt=0)] = 7.0
     critical_hold_days: Seconds = 7.0
     keep_days: Seconds = 30.0
     sync_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
@@ -197,7 +199,7 @@ EXPECTED = {
     **dict.fromkeys(("must_hear", "doubt_below"), "a number from 0 to 1"),
     **dict.fromkeys(("idle_blank", "longest_clip", "critical_hold_days", "keep_days"), "a number, 0 or more"),
     **dict.fromkeys(("batch", "unsynced_warn"), "a whole number from 1 on"),
-    "lease_minutes": "a number above 0",
+    **dict.fromkeys(("lease_minutes", "most_days"), "a number above 0"),
     "sync_seconds": "a number above 0, at most 60",
     "marks": f"a table of texts ({', '.join(Marks.__struct_fields__)})",
 }

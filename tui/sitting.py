@@ -20,7 +20,7 @@ from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import Journal, JournalError, NotSaved
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
-from earmark.queue.store.interface import Refused, RemoteReviewStore, ReviewStore, StoreError
+from earmark.queue.store.interface import OfflineReviewStore, Refused, RemoteReviewStore, ReviewStore, StoreError
 from earmark.queue.sync import Sent, retire, send
 from earmark.tui.instep import InStep, Watcher
 from earmark.tui.tasks import Tasks
@@ -74,7 +74,11 @@ class Sitting:
         self._tasks = Tasks()
         self._broken = False
         self._erased: set[str] = set()
-        self._arrived = 0
+        self._batch = store if isinstance(store, OfflineReviewStore) else None
+        self._arrived = 0 if self._batch is None else self._batch.arrived
+        self.offline = "" if self._batch is None else _offline_words(self._batch.until)
+        """Until when an offline sitting's clips are leased, for the status line; "" where there is a store."""
+
         self._watcher: Watcher | None = None
         self._background: InStep | None = None
         self._hanging_up: asyncio.TimerHandle | None = None
@@ -83,6 +87,13 @@ class Sitting:
         """Begin to keep in step with the store. Call it on the event loop, once."""
         self._watcher = watcher
         self._background = InStep(self, watcher, every=self._every, lease_seconds=self._lease_seconds)
+
+    @property
+    def why_lost(self) -> str:
+        """Why a lease is gone, in words."""
+        if self.offline:
+            return "The time of the clips checked out is over: they are gone from here. What you decided is safe."
+        return "This clip's lease ran out and somebody else has it now. Here is the next."
 
     def poke(self) -> None:
         """There is something to send, or a reason to try again."""
@@ -106,6 +117,11 @@ class Sitting:
         self.saved += 1
         place = self.session.commit(decision, time.monotonic(), taking_back=taking_back)
         self.batch.drop(self.session.sealed())
+        if self._batch is not None:
+            if taking_back:
+                self._tasks.begin(self._bring_back(self._batch, decision.clip))
+            else:
+                self._batch.forget()
         if decision.verdict is Verdict.CRITICAL:
             self._tasks.begin(self._erase(decision.clip, "critical"))
         self._told(SyncState(self._unsent(), self.sync.trouble, self.sync.sign_in))
@@ -136,8 +152,8 @@ class Sitting:
         if clip in self._erased and reason == "withdrawal":
             return
         try:
-            await self._on(self._disk, partial(self.journal.erase, clip, reason))
-        except (JournalError, OSError) as error:
+            await self._on(self._disk, partial(self._erase_here, clip, reason))
+        except (JournalError, StoreError, OSError) as error:
             # The journal finishes a started erasure when it is next opened; a withdrawal is tried again before that.
             self._broken = True
             if self._watcher is not None:
@@ -145,6 +161,20 @@ class Sitting:
         else:
             if reason == "withdrawal":
                 self._erased.add(clip)
+
+    def _erase_here(self, clip: str, reason: str) -> None:
+        try:
+            if self._batch is not None:
+                self._batch.destroy(clip)
+        finally:
+            self.journal.erase(clip, reason)
+
+    async def _bring_back(self, batch: OfflineReviewStore, clip: str) -> None:
+        try:
+            await self._on(self._disk, partial(batch.bring_back, clip))
+        except StoreError as error:
+            if self._watcher is not None:
+                self._watcher.disk_trouble(f"The clip can be heard in this sitting only: {error}")
 
     # -- sound and clips ---------------------------------------------------------------------------------------------
 
@@ -266,3 +296,9 @@ class Sitting:
 
     async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], Given]) -> Given:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _offline_words(until: float) -> str:
+    from earmark.tui.offline import short_words
+
+    return f"offline until {short_words(until)}"

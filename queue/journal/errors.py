@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class JournalError(Exception):
@@ -53,3 +55,12 @@ def reason_of(error: OSError) -> str:
     code = error.errno or 0
     words = _WORDS.get(code, os.strerror(code) if code else "the system gave no reason")
     return f"{words} ({errno.errorcode.get(code, 'error')})"
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Say what hinders reading in the words of `JournalError`."""
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(f"the journal cannot be read: {reason_of(error)}") from error

@@ -11,6 +11,10 @@ A line is one JSON object, its fields in a fixed order, and a line feed:
 - **chain** is SHA-256 in hex over the previous line's chain (as 64 ASCII letters; nothing for the first line) and the
   envelope.
 
+The payload of an offline sitting is **sealed** (`sealing`): a JSON string in the payload's place. The commit is still
+that of the plain payload, and **seal**, one more field of such a line's envelope, is SHA-256 in hex over the string's
+exact bytes. A store that opens the seal keeps the plain payload, and the chain holds there as well.
+
 So every byte is covered, and a payload can be erased (made `null`) while the chain still holds. The split is sure:
 `,"payload":` cannot stand inside a JSON string, where a quotation mark is escaped, and the tail with the chain has a
 fixed length.
@@ -19,18 +23,17 @@ fixed length.
 from __future__ import annotations
 
 import hashlib
-import math
+from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from earmark.queue.decision import HAS_TEXT, Decision, Draft, Verdict
+from earmark.queue.decision import Decision, Draft, Verdict
+from earmark.queue.journal.fit import check_decision, check_strings, check_text
 
 VERSION = 1
-MOST_TEXT = 100_000
-"""The longest text, or note, in bytes of UTF-8."""
-
 _PAYLOAD = b',"payload":'
 _CHAIN = b',"chain":"'
 _END = b'"}\n'
@@ -41,10 +44,6 @@ _NULL = b"null"
 
 class BadLine(ValueError):
     """These bytes are not a sound journal line. The message is the reason; it never holds any of the line's text."""
-
-
-class Unfit(ValueError):
-    """An entry that cannot be written as a line. The message is the reason; it never holds any of the text."""
 
 
 class Kind(StrEnum):
@@ -85,7 +84,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A journal line, decoded. Fields that its kind does not have keep their defaults.
 
     `hypothesis` is SHA-256 in hex over the salt (as hex digits) and the machine text that was shown. `payload` is None
-    when there never was one (`commit` is None as well) or when it has been erased.
+    when there never was one (`commit` is None as well) or when it has been erased, and a string when it is sealed.
+    `seal` is None for a line that was never sealed.
     """
 
     v: int
@@ -98,7 +98,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     clip: str
     app: str
     commit: str | None
-    payload: Payload | None
+    payload: Payload | str | None
     chain: str
     lease: str | None = None
     revision: int = 0
@@ -110,11 +110,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     keys: int = 0
     pressed: float | None = None
     reason: Reason | None = None
+    seal: str | None = None
 
     @property
     def text(self) -> str | None:
-        """The text of a decision or draft; None where there is none or it has been erased."""
-        return None if self.payload is None else self.payload.text
+        """The text of a decision or draft; None where there is none, it has been erased, or it is sealed."""
+        return self.payload.text if isinstance(self.payload, Payload) else None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether there is a payload that cannot be read here."""
+        return isinstance(self.payload, str)
 
     @property
     def erased(self) -> bool:
@@ -151,6 +157,7 @@ class _Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pressed: float | None
     app: str
     commit: str | None
+    seal: str | UnsetType = UNSET
 
 
 class _Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -164,6 +171,7 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     clip: str
     app: str
     commit: str
+    seal: str | UnsetType = UNSET
 
 
 class _Erasure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -182,12 +190,13 @@ class _Erasure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 class _Commit(msgspec.Struct, frozen=True, gc=False):
     commit: str | None
+    seal: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Entry).decode
 _decode_commit = msgspec.json.Decoder(_Commit).decode
-_decode_payload = msgspec.json.Decoder(Payload).decode
+decode_payload = msgspec.json.Decoder(Payload).decode
 
 
 def chain_of(previous: str, envelope: bytes) -> str:
@@ -206,17 +215,27 @@ def hypothesis_of(salt: str, shown: str) -> str:
     return hashlib.sha256(salt.encode() + shown.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def encode(entry: Decision | Draft | Erasure, *, device: str, seq: int, app: str, previous: str, salt: str) -> bytes:
+def encode(
+    entry: Decision | Draft | Erasure,
+    *,
+    device: str,
+    seq: int,
+    app: str,
+    previous: str,
+    salt: str,
+    seal: Callable[[bytes, str, Kind], bytes] | None = None,
+) -> bytes:
     """The line (with its line feed) for `entry`, as number `seq` after a line whose chain is `previous`.
 
     `salt` is 32 random hex digits. A critical decision gets no payload and no hypothesis, whatever the entry holds.
+    `seal` turns a payload, its commit and the line's kind into the JSON string that stands in the payload's place.
     Raises `Unfit`.
     """
     envelope: _Decision | _Draft | _Erasure
     payload = _NULL
-    _check_strings(entry.id, entry.at, entry.reviewer, entry.clip, app)
+    check_strings(entry.id, entry.at, entry.reviewer, entry.clip, app)
     if isinstance(entry, Decision):
-        _check_decision(entry)
+        check_decision(entry)
         critical = entry.verdict is Verdict.CRITICAL
         given = (entry.text, entry.note, entry.shown)
         if not critical and any(part is not None for part in given):
@@ -241,7 +260,7 @@ def encode(entry: Decision | Draft | Erasure, *, device: str, seq: int, app: str
             commit=None if payload is _NULL else commit_of(payload),
         )
     elif isinstance(entry, Draft):
-        _check_text(entry.text)
+        check_text(entry.text)
         payload = _encode(Payload(entry.text, None, salt))
         envelope = _Draft(
             device=device,
@@ -264,6 +283,9 @@ def encode(entry: Decision | Draft | Erasure, *, device: str, seq: int, app: str
             reason=entry.reason,
             app=app,
         )
+    if seal is not None and envelope.commit is not None:
+        payload = seal(payload, envelope.commit, envelope.kind)
+        envelope = msgspec.structs.replace(envelope, seal=commit_of(payload))
     return _join(_encode(envelope), payload, previous)
 
 
@@ -312,22 +334,33 @@ def check(parts: Parts, previous: str) -> None:
 
 
 def check_payload(parts: Parts) -> None:
-    """Whether the payload is the one that the envelope's commit is of (or none). Raises `BadLine`."""
+    """Whether the payload is the one that the envelope speaks of (or none). A sealed one stays closed: it is the one
+    that was sealed; what is in it, only who opens it can check. Raises `BadLine`.
+    """
     if parts.payload == _NULL:
         return
-    if commit_in(parts.envelope) != commit_of(parts.payload):
+    said = _said(parts.envelope)
+    if parts.payload.startswith(b'"'):
+        if said.seal != commit_of(parts.payload):
+            raise BadLine("the sealed payload is not the one that was sealed")
+        return
+    if said.commit != commit_of(parts.payload):
         raise BadLine("the payload is not the one that was committed")
     try:
         # One value by itself, or a payload could smuggle fields into the line.
-        _decode_payload(parts.payload)
+        decode_payload(parts.payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BadLine("the payload is not one of ours") from None
 
 
 def commit_in(envelope: bytes) -> str | None:
     """The commit that an envelope states, None for none. Raises `BadLine`."""
+    return _said(envelope).commit
+
+
+def _said(envelope: bytes) -> _Commit:
     try:
-        return _decode_commit(envelope).commit
+        return _decode_commit(envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BadLine("not a journal line") from None
 
@@ -363,33 +396,3 @@ def _join(envelope: bytes, payload: bytes, previous: str) -> bytes:
 
 def _frame(envelope: bytes, payload: bytes, chain: str) -> bytes:
     return b"".join((envelope[:-1], _PAYLOAD, payload, _CHAIN, chain.encode("ascii"), _END))
-
-
-def _check_decision(decision: Decision) -> None:
-    if decision.lease is not None:
-        _check_strings(decision.lease)
-    if not all(math.isfinite(n) for n in (decision.heard, decision.seconds, decision.pressed or 0.0)):
-        raise Unfit("a number of the decision is not finite")
-    if decision.verdict is Verdict.CRITICAL:
-        return  # text and note are dropped, so that nothing in them can hold a critical mark back
-    if (decision.text is not None) is not (decision.verdict in HAS_TEXT):
-        raise Unfit(f"a decision '{decision.verdict}' {'without' if decision.text is None else 'with'} a text")
-    for text in (decision.text, decision.note):
-        if text is not None:
-            _check_text(text)
-
-
-def _check_text(text: str) -> None:
-    _check_strings(text)
-    if len(text) > MOST_TEXT or len(text.encode()) > MOST_TEXT:
-        raise Unfit(f"the text is longer than {MOST_TEXT // 1000} kB")
-
-
-def _check_strings(*strings: str) -> None:
-    for string in strings:
-        if "\0" in string:  # legal in JSON, but not in every database
-            raise Unfit("the text holds a NUL character")
-        try:
-            string.encode()
-        except UnicodeEncodeError:  # its message and its arguments quote the text
-            raise Unfit("the text holds half a surrogate pair, which UTF-8 cannot") from None

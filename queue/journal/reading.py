@@ -8,12 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from earmark.queue import files
 from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal.erasing import SetAside, quarantine
 from earmark.queue.journal.line import Entry, Reason
-from earmark.queue.journal.segments import entries
+from earmark.queue.journal.segments import entries, entries_in, segment_paths
 
-__all__ = ["Standing", "decision_of", "read_entries", "read_quarantine", "standing"]
+__all__ = ["Standing", "decision_of", "last_told", "read_entries", "read_quarantine", "standing"]
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -48,6 +49,17 @@ def standing(folder: Path) -> Standing:
             verdicts.pop(entry.clip, None)
     counts = Counter(verdict for verdict in verdicts.values() if verdict != Verdict.RETRACTED)
     return Standing(device, seq, dict(sorted(counts.items())))
+
+
+def last_told(folder: Path) -> str:
+    """When the last line was written, as it says itself; "" where there is none. Raises `JournalCorrupt`, `OSError`."""
+    for path in reversed(segment_paths(folder)) if folder.is_dir() else ():
+        data = files.read(path)
+        end = data.rfind(b"\n") + 1
+        if end:
+            (entry,) = entries_in(path.name, data[data.rfind(b"\n", 0, end - 1) + 1 : end])
+            return entry.at
+    return ""
 
 
 def read_entries(folder: Path) -> Iterator[Entry]:

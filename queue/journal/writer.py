@@ -13,8 +13,8 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,23 +23,17 @@ from earmark.queue import files
 from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import erasing, fork
 from earmark.queue.journal.erasing import Remains, SetAside
-from earmark.queue.journal.errors import EntryRefused, JournalError, NotSaved, reason_of
-from earmark.queue.journal.line import Entry, Erasure, Kind, Reason, Unfit, chain_in, decode, encode, erased
+from earmark.queue.journal.errors import EntryRefused, JournalError, NotSaved, reading, reason_of
+from earmark.queue.journal.fit import Unfit
+from earmark.queue.journal.line import Entry, Erasure, Kind, Reason, chain_in, decode, encode, erased
 from earmark.queue.journal.lock import take_lock
+from earmark.queue.journal.sealing import PayloadSeal
 from earmark.queue.journal.segments import Index, Segment, drafts_of, entries_in, latest_of, load, segment_path
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, Quarantined
 
 _DRAFT = b'{"v":1,"kind":"draft",'
 KINDS = {Decision: Kind.DECISION, Draft: Kind.DRAFT, Erasure: Kind.ERASURE}
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise JournalError(f"the journal cannot be read: {reason_of(error)}") from error
 
 
 def utc_today() -> date:
@@ -52,15 +46,18 @@ class Journal:
     `device` is the id under which lines are sent; `recovered` says in words what the opening mended, "" for nothing.
     """
 
-    def __init__(self, folder: Path, reviewer: str, app: str, segment_bytes: int, today: Callable[[], date]) -> None:
+    def __init__(
+        self, folder: Path, reviewer: str, app: str, most: int, today: Callable[[], date], seal: PayloadSeal | None
+    ) -> None:
         """Use `Journal.open`."""
         self.folder = folder
         self.reviewer = reviewer
         self.device = ""
         self.recovered = ""
-        self._app = app
-        self._segment_bytes = segment_bytes
+        self._encode = partial(encode, app=app, seal=None if seal is None else seal.seal)
+        self._segment_bytes = most
         self._today = today
+        self._seal = seal
         self._turn = threading.RLock()
         self._lock: int | None = None
         self._fd: int | None = None
@@ -80,14 +77,15 @@ class Journal:
         app: str,
         segment_bytes: int = 16 << 20,
         today: Callable[[], date] = utc_today,
+        seal: PayloadSeal | None = None,
     ) -> Journal:
         """Open the journal in `folder`, made when it is not there, and mend what was cut off.
 
         `app` is this program's version, `segment_bytes` the size at which a new segment begins (one begins with each
-        new `today` as well). Raises `JournalBusy` when another process has it open, `JournalCorrupt`, or
-        `JournalError`.
+        new `today` as well). With `seal` payloads are sealed, and those sealed before under its key can be read.
+        Raises `JournalBusy` when another process has it open, `JournalCorrupt`, or `JournalError`.
         """
-        journal = cls(folder, reviewer, app, segment_bytes, today)
+        journal = cls(folder, reviewer, app, segment_bytes, today, seal)
         try:
             files.make_folder(folder)
             journal._lock = take_lock(folder)
@@ -194,7 +192,7 @@ class Journal:
         seq = self._head.seq + 1
         salt = os.urandom(16).hex()
         try:
-            line = encode(entry, device=self.device, seq=seq, app=self._app, previous=self._head.chain, salt=salt)
+            line = self._encode(entry, device=self.device, seq=seq, previous=self._head.chain, salt=salt)
         except Unfit as unfit:
             raise EntryRefused(f"not saved: {unfit}") from None
         head = Head(seq, chain_in(line))
@@ -332,7 +330,7 @@ class Journal:
         with self._turn:
             for segment in self._segments:
                 if segment.first + len(segment.starts) > after + 1:
-                    with _reading():
+                    with reading():
                         part = segment.part(after, most, most_bytes)
                     return [erased(line) if line.startswith(_DRAFT) else line for line in part]
             return []
@@ -347,24 +345,27 @@ class Journal:
     def entries(self) -> Iterator[Entry]:
         """Every line, decoded, in order. Raises `JournalCorrupt`."""
         for segment in list(self._segments):
-            with self._turn, _reading():
+            with self._turn, reading():
                 data = segment.read()
-            yield from entries_in(segment.path.name, data)
+            yield from map(self._opened, entries_in(segment.path.name, data))
 
     def latest(self, clips: Iterable[str] | None = None) -> dict[str, Entry]:
         """The last decision on each clip, or on those of `clips` that have one."""
         if clips is None:
             return latest_of(self.entries())
         numbers = [seq for clip in clips if (seq := self._index.clips.get(clip))]
-        with self._turn, _reading():
+        with self._turn, reading():
             lines = [self._line(seq) for seq in numbers]
-        return latest_of(decode(line) for line in lines if line is not None)
+        return latest_of(self._opened(decode(line)) for line in lines if line is not None)
 
     def drafts(self) -> dict[str, str]:
         """The text left unfinished on each clip. A later decision spends it, and so does an empty draft."""
-        with self._turn, _reading():
+        with self._turn, reading():
             lines = [self._line(seq) for seq in self._index.unfinished.values()]
-        return drafts_of(decode(line) for line in lines if line is not None)
+        return drafts_of(self._opened(decode(line)) for line in lines if line is not None)
+
+    def _opened(self, entry: Entry) -> Entry:
+        return entry if self._seal is None else self._seal.open(entry)
 
     def clips(self) -> set[str]:
         """The ids of all clips of which some line speaks."""
@@ -386,11 +387,11 @@ class Journal:
 
     def quarantine(self) -> tuple[SetAside, ...]:
         """The lines that the store would not take."""
-        with self._turn, _reading():
+        with self._turn, reading():
             return erasing.quarantine(self.folder)
 
     def _line(self, seq: int) -> bytes | None:
-        with self._turn, _reading():
+        with self._turn, reading():
             for segment in self._segments:
                 if segment.first <= seq < segment.first + len(segment.starts):
                     return segment.part(seq - 1, 1, 0)[0]

@@ -13,6 +13,7 @@ import msgspec
 
 from earmark.queue.decision import Verdict
 from earmark.queue.journal.line import BadLine, Entry, Kind, Parts, Reason, chain_of, check_payload, decode
+from earmark.queue.journal.sealing import opened
 from earmark.queue.store.frames import parted
 from earmark.queue.store.interface import Head, Pushed, Quarantined, Refused, StoreError
 from earmark.queue.store.sqlite_erase import erase_payloads
@@ -22,11 +23,14 @@ _NULL = b"null"
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What a push goes by: the store's time (Unix seconds), how long a lease lasts and a critical clip is held (s)."""
+    """What a push goes by: the store's time (Unix seconds), how long a lease lasts and a critical clip is held (s), and
+    the private key to which payloads may be sealed.
+    """
 
     now: float
     lease_seconds: float
     critical_hold: float
+    seal_key: bytes
 
 
 def head(connection: sqlite3.Connection, device: str) -> Head:
@@ -108,7 +112,7 @@ class _Intake:
         self.erased = False
 
     def take(self, seq: int, parts: Parts, entry: Entry | BadLine) -> None:
-        reason = self._objection(seq, parts, entry)
+        parts, reason = self._checked(seq, parts, entry)
         clip = None if isinstance(entry, BadLine) else entry.clip
         state = None
         if reason is None and clip is not None:
@@ -124,22 +128,24 @@ class _Intake:
         elif isinstance(entry, Entry) and self._insert(seq, parts, entry, state) and state != "withdrawn":
             self._effects(entry, state)
 
-    def _objection(self, seq: int, parts: Parts, entry: Entry | BadLine) -> str | None:
+    def _checked(self, seq: int, parts: Parts, entry: Entry | BadLine) -> tuple[Parts, str | None]:
+        """The line with its seal opened, and why it is set aside (None for a sound one)."""
         if isinstance(entry, BadLine):
-            return str(entry)
+            return parts, str(entry)
         if entry.seq != seq:
-            return f"its number is {entry.seq}, its place {seq}"
+            return parts, f"its number is {entry.seq}, its place {seq}"
         if entry.device != self._device:
-            return "it is another device's"
+            return parts, "it is another device's"
         if entry.reviewer != self._reviewer:
-            return "it is another reviewer's"
+            return parts, "it is another reviewer's"
         if entry.verdict is Verdict.CRITICAL:
-            return None  # nothing may hold a critical mark back, and its payload is not taken anyway
+            return parts, None  # nothing may hold a critical mark back, and its payload is not taken anyway
         try:
+            parts = opened(parts, self._terms.seal_key)
             check_payload(parts)
         except BadLine as reason:
-            return str(reason)
-        return None
+            return parts, str(reason)
+        return parts, None
 
     def _insert(self, seq: int, parts: Parts, entry: Entry, state: str | None) -> bool:
         """Keep the line; False when this decision came before from another device (a journal issued again)."""

@@ -18,6 +18,10 @@ class StoreUnreachable(StoreError):
     """The store did not answer; trying again later may help."""
 
 
+class Offline(StoreUnreachable):
+    """There is no store here but a batch that was checked out: what is decided goes when it is checked in."""
+
+
 class SignInAgain(StoreUnreachable):
     """The store's host lets nobody in before somebody has signed in again, at a prompt: `RemoteReviewStore.sign_in`."""
 
@@ -127,10 +131,15 @@ class ReviewStore(Protocol):
     id: str
     """The store's own name, drawn at random when it was made: a journal belongs to one store."""
 
+    def public_key(self) -> bytes:
+        """The X25519 key (32 bytes, RFC 7748) to which the payloads of offline sittings are sealed."""
+        ...
+
     def head(self, device: str) -> Head: ...
 
     def push(self, device: str, reviewer: str, lines: Sequence[bytes]) -> Pushed:
-        """Take journal lines (with their line feeds), in order. Lines that have arrived before change nothing.
+        """Take journal lines (with their line feeds), in order. Lines that have arrived before change nothing. Payloads
+        that are sealed to the store are kept in the clear.
 
         Where lines are missing before the first, nothing is taken: go on at the returned head. Raises `StoreError` when
         the lines do not follow from each other, `Refused` when the device's journal is another reviewer's.
@@ -145,11 +154,23 @@ class ReviewStore(Protocol):
         """The epoch now, and the ids of the clips withdrawn since epoch `after` (all of them where that is not yet)."""
         ...
 
-    def lease(self, reviewer: str, count: int, *, lang: str | None = None, first: Sequence[str] = ()) -> list[Leased]:
+    def lease(
+        self,
+        reviewer: str,
+        count: int,
+        *,
+        lang: str | None = None,
+        first: Sequence[str] = (),
+        seconds: float | None = None,
+    ) -> list[Leased]:
         """Up to `count` clips for this reviewer and nobody else; those named in `first` before the others.
 
         `count` includes the clips still leased to the reviewer, which are handed out again, undecided ones only, before
         any new one. So a program that was killed gets its clips back, and to get more one asks for more than one has.
+
+        `seconds` is how long the leases are to last, None for the store's usual time; the store grants no more than its
+        policy allows. No lease is shortened, and clips held for longer than is asked for now (they are checked out) are
+        handed out again only where `first` names them.
         """
         ...
 
@@ -193,6 +214,34 @@ class RemoteReviewStore(ReviewStore, Protocol):
 
     def hang_up(self) -> None:
         """End the connection from any thread, whatever is being asked: that ends with `StoreUnreachable`."""
+        ...
+
+
+@runtime_checkable
+class OfflineReviewStore(ReviewStore, Protocol):
+    """A batch that was checked out, in the store's place. What would go to the store raises `Offline`."""
+
+    reviewer: str
+    until: float
+    """When the leases run out (Unix seconds)."""
+
+    arrived: int
+    """How many lines of the journal the store had at the last contact."""
+
+    def clips(self) -> list[str]:
+        """The clips that are here, in order."""
+        ...
+
+    def destroy(self, clip: str) -> None:
+        """A critical mark: destroy what is here of the clip, durably. Raises `StoreError`."""
+        ...
+
+    def bring_back(self, clip: str) -> None:
+        """The critical mark on the clip was taken back. Raises `StoreError`."""
+        ...
+
+    def forget(self) -> None:
+        """The last critical mark can no longer be taken back."""
         ...
 
 

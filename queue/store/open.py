@@ -8,6 +8,7 @@ from earmark.queue.store.interface import ReviewStore, Store, StoreError
 
 LEASE_SECONDS = 15 * 60.0
 CRITICAL_HOLD = 7 * 24 * 3600.0
+MOST_LEASE = 7 * 24 * 3600.0
 
 _SCHEMES = ("sqlite", "postgresql", "ssh")
 
@@ -17,6 +18,7 @@ def open_store(
     *,
     lease_seconds: float = LEASE_SECONDS,
     critical_hold: float = CRITICAL_HOLD,
+    most_lease: float = MOST_LEASE,
     master_key: str | None = None,
 ) -> Store:
     """The store that `url` names; an SQLite store is made when it is not there.
@@ -27,9 +29,10 @@ def open_store(
     `postgresql://USER@HOST/DATABASE` is a store that `earmark store init` made there; `master_key` names the file with
     the key that its audio keys are sealed under, or is `command:` and a command that prints it.
 
-    `lease_seconds` is how long a lease lasts unless renewed, `critical_hold` how many seconds after a critical mark the
-    clip's audio key is destroyed (in PostgreSQL the store's own policy says it). Raises `StoreError`; also for `ssh://`,
-    which leads to no more than a `ReviewStore`.
+    `lease_seconds` is how long a lease lasts unless renewed, `most_lease` the longest that anybody gets who asks for
+    more, `critical_hold` how long after a critical mark the clip's audio key is destroyed, all in seconds; in
+    PostgreSQL the store's own policy says the last two. Raises `StoreError`; also for `ssh://`, which leads to no
+    more than a `ReviewStore`.
     """
     scheme, found, rest = url.partition("://")
     if not found:
@@ -51,7 +54,7 @@ def open_store(
         folder = Path(rest[1:]).expanduser()
     except RuntimeError:
         raise StoreError(f"'{url}': there is no such user's home; write the path in full") from None
-    return SqliteStore(folder, lease_seconds=lease_seconds, critical_hold=critical_hold)
+    return SqliteStore(folder, lease_seconds=lease_seconds, critical_hold=critical_hold, most_lease=most_lease)
 
 
 def open_review_store(
@@ -61,6 +64,7 @@ def open_review_store(
     prompt: bool = True,
     lease_seconds: float = LEASE_SECONDS,
     critical_hold: float = CRITICAL_HOLD,
+    most_lease: float = MOST_LEASE,
     master_key: str | None = None,
 ) -> ReviewStore:
     """As `open_store`, for reviewing alone: `url` may be `ssh://[user@]host[:port][/store]` too.
@@ -72,7 +76,9 @@ def open_review_store(
         from earmark.queue.store.gate.ssh import open_ssh
 
         return open_ssh(url, reviewer=reviewer, prompt=prompt)
-    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold, master_key=master_key)
+    return open_store(
+        url, lease_seconds=lease_seconds, critical_hold=critical_hold, most_lease=most_lease, master_key=master_key
+    )
 
 
 def _postgres(url: str, lease_seconds: float, master_key: str | None) -> Store:

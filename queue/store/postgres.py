@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earmark.queue.clip import Clip
 from earmark.queue.seal import NotSealed, unseal
@@ -28,6 +28,9 @@ from earmark.queue.store.interface import (
     Unknown,
 )
 from earmark.queue.store.postgres_database import Database
+
+if TYPE_CHECKING:
+    from earmark.queue.journal.line import Parts
 
 
 class PostgresStore:
@@ -50,10 +53,14 @@ class PostgresStore:
     def head(self, device: str) -> Head:
         return Head(*self._database.row("SELECT last_seq, last_chain FROM earmark.head(%s)", (device,)))
 
+    def public_key(self) -> bytes:
+        (public, _) = self._database.row("SELECT public, private FROM earmark.seal_keys()", ())
+        return bytes(public)
+
     def push(self, device: str, reviewer: str, lines: Sequence[bytes]) -> Pushed:
         from earmark.queue.store.frames import parted
 
-        parts = parted(lines)
+        parts = self._opened(parted(lines))
         seq, chain, fork, quarantined = self._database.row(
             """SELECT last_seq, last_chain, fork, to_json(quarantined)::text
                FROM earmark.push(%s, %s, %b::bytea[], %b::bytea[], %b::text[], %s)""",
@@ -77,10 +84,19 @@ class PostgresStore:
         epoch, clips = self._database.row("SELECT epoch, clips FROM earmark.withdrawn(%s)", (after,))
         return epoch, tuple(clips)
 
-    def lease(self, reviewer: str, count: int, *, lang: str | None = None, first: Sequence[str] = ()) -> list[Leased]:
+    def lease(
+        self,
+        reviewer: str,
+        count: int,
+        *,
+        lang: str | None = None,
+        first: Sequence[str] = (),
+        seconds: float | None = None,
+    ) -> list[Leased]:
+        lasting = self._lease_seconds if seconds is None else seconds
         return self._leased(
             "SELECT * FROM earmark.lease(%s, %s, %s, %s::text[], %s)",
-            (reviewer, count, lang, list(first), self._lease_seconds),
+            (reviewer, count, lang, list(first), lasting),
         )
 
     def reopen(self, reviewer: str, clips: Sequence[str]) -> list[Leased]:
@@ -152,6 +168,26 @@ class PostgresStore:
         if self._database.known.supervisor:
             self._remove_rubbish()
         return int(count)
+
+    def _opened(self, lines: list[Parts]) -> list[Parts]:
+        """The lines with the payloads of offline sittings in the clear; the database sets aside one that does not open,
+        since it is not what was committed.
+        """
+        from earmark.queue.journal.line import BadLine
+        from earmark.queue.journal.sealing import is_sealed, opened
+        from earmark.queue.store.postgres_intake import SEAL_KEY
+
+        if not any(is_sealed(parts) for parts in lines):
+            return lines
+        (_, sealed) = self._database.row("SELECT public, private FROM earmark.seal_keys()", ())
+        private = unseal(self._master_key(), bytes(sealed), SEAL_KEY.encode())
+        clear = []
+        for parts in lines:
+            try:
+                clear.append(opened(parts, private))
+            except BadLine:
+                clear.append(parts)
+        return clear
 
     def _leased(self, query: str, given: Sequence[Any]) -> list[Leased]:
         return [

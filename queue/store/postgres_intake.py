@@ -25,7 +25,7 @@ BATCH = 200
 BATCH_BYTES = 64_000_000
 """Audio held in memory at a time, about: long clips go in smaller batches."""
 
-PSEUDONYM_KEY, CLIP_ID_KEY = "pseudonym key", "clip id key"
+PSEUDONYM_KEY, CLIP_ID_KEY, SEAL_KEY = "pseudonym key", "clip id key", "seal key"
 
 
 class Secrets(msgspec.Struct, frozen=True):

@@ -19,11 +19,11 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from earmark.queue.seal import seal
+from earmark.queue.seal import public_key_of, seal
 from earmark.queue.store.interface import StoreError
 from earmark.queue.store.master import check_of
 from earmark.queue.store.postgres_database import SCHEMA, check_version, known_version, told
-from earmark.queue.store.postgres_intake import CLIP_ID_KEY, PSEUDONYM_KEY
+from earmark.queue.store.postgres_intake import CLIP_ID_KEY, PSEUDONYM_KEY, SEAL_KEY
 from earmark.queue.store.postgres_url import parameters, shown
 
 _LOCK = 0x6561726D61726B  # "earmark"
@@ -223,10 +223,13 @@ def _for_roles(connection: psycopg.Connection[Any], text: str, roles: Roles) -> 
 
 def _fill(connection: psycopg.Connection[Any], audio: str, master: bytes) -> None:
     """A new store's own id and secrets, and its policy."""
+    private = os.urandom(_KEY_BYTES)
     values = {
         "store": secrets.token_bytes(_ID_BYTES),
         "master": check_of(master),
         **{name: seal(master, os.urandom(_KEY_BYTES), name.encode()) for name in (PSEUDONYM_KEY, CLIP_ID_KEY)},
+        SEAL_KEY: seal(master, private, SEAL_KEY.encode()),
+        f"public {SEAL_KEY}": public_key_of(private),
     }
     for name, value in values.items():
         connection.execute("INSERT INTO earmark.meta (name, value) VALUES (%s, %s)", (name, value))

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from earmark.queue.seal import NotSealed, unseal
+from earmark.queue.seal import NotSealed, public_key_of, unseal
 from earmark.queue.store import sqlite_erase, sqlite_lease
 from earmark.queue.store.interface import (
     Counts,
@@ -33,12 +33,18 @@ from earmark.queue.store.sqlite_database import Database
 class SqliteStore:
     """`Store` in a folder, made when missing.
 
-    `lease_seconds` and `critical_hold` as in `open_store`; `clock` gives Unix seconds. Raises `StoreError` where the
-    folder cannot be used or was made by a newer Earmark.
+    `lease_seconds`, `critical_hold` and `most_lease` as in `open_store`; `clock` gives Unix seconds. Raises
+    `StoreError` where the folder cannot be used or was made by a newer Earmark.
     """
 
     def __init__(
-        self, folder: Path, *, lease_seconds: float, critical_hold: float, clock: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        *,
+        lease_seconds: float,
+        critical_hold: float,
+        most_lease: float = 7 * 86400.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -49,10 +55,14 @@ class SqliteStore:
         self._database = Database(folder)
         self._lease_seconds = lease_seconds
         self._critical_hold = critical_hold
+        self._most_lease = max(most_lease, lease_seconds)
         self._clock = clock
         self.id = self._database.id
 
     # What a reviewer may ask
+
+    def public_key(self) -> bytes:
+        return public_key_of(self._database.seal_key)
 
     def head(self, device: str) -> Head:
         from earmark.queue.store import ingest
@@ -63,7 +73,7 @@ class SqliteStore:
     def push(self, device: str, reviewer: str, lines: Sequence[bytes]) -> Pushed:
         from earmark.queue.store import ingest
 
-        terms = ingest.Terms(self._clock(), self._lease_seconds, self._critical_hold)
+        terms = ingest.Terms(self._clock(), self._lease_seconds, self._critical_hold, self._database.seal_key)
         with self._database.write() as connection:
             pushed, erased = ingest.push(connection, device, reviewer, lines, terms)
         if erased:
@@ -79,8 +89,17 @@ class SqliteStore:
         # A clip may have been withdrawn between the two questions.
         return max([epoch, *(number for number, _ in rows)]), tuple(clip for _, clip in rows)
 
-    def lease(self, reviewer: str, count: int, *, lang: str | None = None, first: Sequence[str] = ()) -> list[Leased]:
+    def lease(
+        self,
+        reviewer: str,
+        count: int,
+        *,
+        lang: str | None = None,
+        first: Sequence[str] = (),
+        seconds: float | None = None,
+    ) -> list[Leased]:
         now = self._clock()
+        lasting = self._lease_seconds if seconds is None else min(max(seconds, 0.0), self._most_lease)
         self.purge(now)
         with self._database.write() as connection:
             sqlite_lease.expire(connection, now)
@@ -91,7 +110,7 @@ class SqliteStore:
                 lang=lang,
                 first=first,
                 lease=uuid.uuid4().hex,
-                expires=now + self._lease_seconds,
+                expires=now + lasting,
             )
 
     def reopen(self, reviewer: str, clips: Sequence[str]) -> list[Leased]:

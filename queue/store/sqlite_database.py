@@ -19,7 +19,8 @@ from earmark.queue.store.interface import StoreError, StoreUnreachable
 
 VERSION = 1
 BUSY_SECONDS = 15.0
-_SECRETS = {"store": 16, "pseudonym key": 32, "clip id key": 32}
+_SECRETS = {"store": 16, "pseudonym key": 32, "clip id key": 32, "seal key": 32}
+"""What `meta` holds, with its length in bytes: random, drawn at the first opening that misses it."""
 
 
 class Database:
@@ -43,6 +44,7 @@ class Database:
         self.id: str = secret["store"].hex()
         self.pseudonym_key: bytes = secret["pseudonym key"]
         self.clip_id_key: bytes = secret["clip id key"]
+        self.seal_key: bytes = secret["seal key"]
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

@@ -41,9 +41,12 @@ def take(
 ) -> list[Leased]:
     """Up to `count` clips, leased until `expires`: those named in `first`, those the reviewer holds already, others.
 
-    A clip that is held already keeps the name of its lease; the others get `lease`.
+    A clip that is held already keeps the name of its lease, and its time where that is longer; the others get `lease`.
+    One that is held for longer than `expires` is checked out, and is theirs here only if `first` names it.
     """
-    given: dict[str, Any] = {"reviewer": reviewer, "lang": lang, "count": count, "first": json.dumps(list(first))}
+    given: dict[str, Any] = {
+        "reviewer": reviewer, "lang": lang, "count": count, "first": json.dumps(list(first)), "expires": expires
+    }  # fmt: skip
     wanted: dict[str, Leased] = {}
 
     def select(condition: str, index: str) -> list[Leased]:
@@ -62,7 +65,9 @@ def take(
         rank = {clip: place for place, clip in enumerate(first)}
         named.sort(key=lambda leased: rank[leased.clip.id])
         wanted.update((leased.clip.id, leased) for leased in named)
-    held = select("clip.owner = :reviewer AND clip.state = 'leased'", "INDEXED BY clip_owner")
+    held = select(
+        "clip.owner = :reviewer AND clip.state = 'leased' AND clip.lease_until <= :expires", "INDEXED BY clip_owner"
+    )
     wanted.update((leased.clip.id, leased) for leased in held if leased.clip.id not in wanted)
     if len(wanted) < count:
         # The index is named because the planner, without statistics, may sort all open clips instead.
@@ -73,7 +78,8 @@ def take(
         wanted.update((leased.clip.id, leased) for leased in fresh if leased.clip.id not in wanted)
     taken = list(wanted.values())[:count]
     connection.executemany(
-        "UPDATE clip SET state = 'leased', owner = ?, lease = ?, lease_until = ? WHERE id = ?",
+        """UPDATE clip SET state = 'leased', owner = ?, lease = ?, lease_until = max(coalesce(lease_until, 0), ?)
+           WHERE id = ?""",
         [(reviewer, leased.lease, expires, leased.clip.id) for leased in taken],
     )
     return taken
@@ -99,7 +105,7 @@ def reopen(
     ).fetchall()
     again = [_leased(row, lease, expires) for row in rows]
     connection.executemany(
-        """UPDATE clip SET owner = ?, lease = ?, lease_until = ?,
+        """UPDATE clip SET owner = ?, lease = ?, lease_until = max(coalesce(lease_until, 0), ?),
                state = CASE state WHEN 'open' THEN 'leased' ELSE state END
            WHERE id = ?""",
         [(reviewer, leased.lease, expires, leased.clip.id) for leased in again],
@@ -118,7 +124,11 @@ def renew(
             WHERE {named} AND clip.state = 'open' AND clip.owner IS NULL AND {_FOR_THEM}""",  # noqa: S608 - constants
         given,
     )
-    connection.execute(f"UPDATE clip SET lease_until = :expires WHERE {named} AND owner = :reviewer", given)  # noqa: S608 - constants
+    connection.execute(
+        f"""UPDATE clip SET lease_until = max(coalesce(lease_until, 0), :expires)
+            WHERE {named} AND owner = :reviewer""",  # noqa: S608 - constants
+        given,
+    )
     held = connection.execute(f"SELECT id FROM clip WHERE {named} AND owner = :reviewer", given)  # noqa: S608 - constants
     return frozenset(clip for (clip,) in held)
 

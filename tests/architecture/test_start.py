@@ -27,6 +27,8 @@ COMMANDS = [
     "review",
     "speaker",
     "connect",
+    "checkout",
+    "checkin",
     "sync",
     "status",
     "export",
@@ -68,3 +70,9 @@ def test_help_of_a_command_imports_nothing_heavy(command: str) -> None:
 
 def test_version_imports_nothing_heavy() -> None:
     assert not imported_by("--version") & HEAVY
+
+
+def test_a_sitting_loads_nothing_of_checked_out_clips_where_there_are_none() -> None:
+    ask = "import sys, earmark.tui.opening; print([name for name in sys.modules if 'offline' in name])"
+    ran = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

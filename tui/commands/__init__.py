@@ -18,6 +18,8 @@ COMMANDS = (
     "review",
     "speaker",
     "connect",
+    "checkout",
+    "checkin",
     "sync",
     "status",
     "export",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from earmark.queue.offline.batch_file import BatchFolder
     from earmark.queue.store.interface import ReviewStore, Store
     from earmark.tui.settings import Settings
 
@@ -69,6 +70,7 @@ def open_store_of(settings: Settings) -> Store:
         settings.store_url,
         lease_seconds=settings.lease_minutes * 60,
         critical_hold=settings.critical_hold_days * 86400,
+        most_lease=settings.most_days * 86400,
         master_key=settings.master_key,
     )
     # Whoever comes by destroys what is due: a store from which nobody leases any more must not keep critical clips.
@@ -93,6 +95,17 @@ def open_review_store_of(settings: Settings) -> tuple[ReviewStore, Settings]:
 
         settings = msgspec.structs.replace(settings, reviewer=store.reviewer)
     return store, settings
+
+
+def batch_of(settings: Settings) -> BatchFolder | None:
+    """The clips that are checked out on this machine for the store and reviewer of the settings, if any are. Whatever
+    has run out is shredded. Raises `StoreError`.
+    """
+    if not (settings.home_path / "batches").is_dir():
+        return None
+    from earmark.tui.offline import find
+
+    return find(settings)
 
 
 def journal_folder(settings: Settings, store_id: str) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_review_store_of, plural
+from earmark.tui.commands.common import Invocation, batch_of, invocation, journal_folder, open_review_store_of, plural
 from earmark.tui.commands.doctor_sound import Finding, sound
 from earmark.tui.settings import Settings, config_path
 
@@ -90,12 +90,24 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from earmark.queue.journal.verify import verify
     from earmark.queue.store.interface import StoreError
 
+    batch = batch_of(settings)
+    if batch is not None:
+        from earmark.tui.offline import told
+
+        yield Finding("ok", "offline", told(batch))
     try:
         store, settings = open_review_store_of(settings)
     except StoreError as error:
+        if batch is not None:
+            yield Finding("note", "store", str(error), "Until then `earmark review` works with the clips checked out.")
+            return
         yield Finding("bad", "store", str(error), "Check --store, EARMARK_STORE or `store` in config.toml.")
         return
     try:
+        if batch is not None:
+            from earmark.queue.offline.checkin import withdraw
+
+            withdraw(batch, None, store)
         counts = store.counts(settings.reviewer_name)
         waiting = f"{plural(counts.clips, 'clip')}, {counts.at_hand:,} of them at hand for {settings.reviewer_name}"
         remedy = "" if counts.clips else "Put clips in with `earmark load MANIFEST`, or try `earmark demo`."

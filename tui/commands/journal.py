@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_review_store_of, plural
+from earmark.tui.commands.common import Invocation, batch_of, invocation, journal_folder, open_review_store_of, plural
 
 
 @click.group()
@@ -73,17 +73,27 @@ def show(given: Invocation, clip: str | None, quarantine: bool, as_json: bool) -
             continue
         what = entry.verdict.value if entry.verdict is not None else entry.kind
         said = "  (erased)" if entry.erased else f"  {entry.text}" if entry.text else ""
+        if entry.sealed:
+            said = "  (sealed for the store)" if entry.verdict is not None else "  (sealed in the batch)"
         why = f"  {entry.reason}" if entry.reason is not None else ""
         click.echo(f"{entry.seq:>6}  {entry.at}  {entry.clip}  {what}{why}{said}")
 
 
 def _own(given: Invocation) -> Path | None:
     """The reviewer's journal; None, and said, where there is none yet."""
-    store, settings = open_review_store_of(given.settings())
-    try:
-        folder = journal_folder(settings, store.id)
-    finally:
-        store.close()
+    settings = given.settings()
+    batch = batch_of(settings)
+    if batch is not None:
+        from earmark.tui.offline import theirs
+
+        settings = theirs(settings, batch)
+        folder = journal_folder(settings, batch.header.store)
+    else:
+        store, settings = open_review_store_of(settings)
+        try:
+            folder = journal_folder(settings, store.id)
+        finally:
+            store.close()
     if folder.is_dir():
         return folder
     click.echo(

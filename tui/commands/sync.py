@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_review_store_of, plural
+from earmark.tui.commands.common import Invocation, batch_of, invocation, journal_folder, open_review_store_of, plural
 from earmark.tui.version import VERSION
+
+if TYPE_CHECKING:
+    from earmark.queue.sync import Sent
 
 
 @click.command()
@@ -23,31 +28,45 @@ def sync(given: Invocation) -> None:
     from earmark.queue.stamp import told_time
     from earmark.queue.sync import erase_withdrawn, retire, send
 
-    store, settings = open_review_store_of(given.settings())
+    settings = given.settings()
+    batch = batch_of(settings)
+    store, settings = open_review_store_of(settings)
     try:
         folder = journal_folder(settings, store.id)
         try:
             journal = Journal.open(folder, settings.reviewer_name, app=VERSION)
         except JournalBusy:
+            if batch is not None:
+                raise
             click.echo("The review screen is open and syncs by itself; nothing to do.")
             return
         with journal:
-            erased = erase_withdrawn(journal, store.withdrawn()[1])
-            sent = send(journal, store)
+            if batch is not None:
+                from earmark.queue.offline.checkin import meet
+                from earmark.queue.offline.clock import read_clocks
+
+                erased, sent = meet(batch, journal, store, read_clocks())
+            else:
+                erased = erase_withdrawn(journal, store.withdrawn()[1])
+                sent = send(journal, store)
             if settings.keep_days:
                 retire(journal, sent.head, told_time(days_ago=settings.keep_days))
-        click.echo(
-            f"{plural(sent.arrived, 'line')} sent, {sent.unsent} not sent; "
-            f"{plural(erased, 'withdrawn clip')} erased here."
-        )
-        for one in sent.quarantined:
-            click.echo(f"line {one.seq} was set aside by the store: {one.reason}", err=True)
-        if sent.renewed:
-            click.echo(
-                "The store knew other lines under this journal's number: it goes on under a new one, nothing is lost.",
-                err=True,
-            )
+        tell(sent, erased)
         if sent.quarantined:
             raise click.exceptions.Exit(1)
     finally:
         store.close()
+
+
+def tell(sent: Sent, erased: int) -> None:
+    """Say what was sent, what was erased, and what the store set aside."""
+    click.echo(
+        f"{plural(sent.arrived, 'line')} sent, {sent.unsent} not sent; {plural(erased, 'withdrawn clip')} erased here."
+    )
+    for one in sent.quarantined:
+        click.echo(f"line {one.seq} was set aside by the store: {one.reason}", err=True)
+    if sent.renewed:
+        click.echo(
+            "The store knew other lines under this journal's number: it goes on under a new one, nothing is lost.",
+            err=True,
+        )

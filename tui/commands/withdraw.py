@@ -8,7 +8,7 @@ from typing import TextIO
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import Invocation, batch_of, invocation, journal_folder, open_store_of, plural
 from earmark.tui.version import VERSION
 
 
@@ -55,6 +55,7 @@ def withdraw(
         what = " and ".join(filter(None, [plural(len(named), "clip") if named else "", *map(repr, subjects)]))
         click.confirm(f"Erase {what} for good?", abort=True, err=True)
     settings = given.settings()
+    batch = batch_of(settings)
     store = open_store_of(settings)
     unknown: tuple[str, ...] = ()
     try:
@@ -72,6 +73,8 @@ def withdraw(
         if Path(folder).is_dir():
             try:
                 with Journal.open(folder, settings.reviewer_name, app=VERSION) as journal:
+                    if batch is not None:
+                        batch.remove(store.withdrawn()[1])
                     erase_withdrawn(journal, store.withdrawn()[1])
                     send(journal, store)
             except JournalBusy:

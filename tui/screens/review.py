@@ -108,13 +108,18 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         self.label.show(())
         self.waveform.show(b"")
 
-    def show_status(self, progress: Progress, saved: int, sync: SyncState, sound: Piece, unsynced_warn: int) -> None:
-        """Progress and pace at the left; saved, unsent and the way out for sound at the right."""
+    def show_status(
+        self, progress: Progress, saved: int, sync: SyncState, sound: Piece, unsynced_warn: int, offline: str = ""
+    ) -> None:
+        """Progress and pace at the left; saved, unsent and the way out for sound at the right. `offline` says until
+        when there need be no store: then nothing unsent is a reason to worry.
+        """
         left: list[Piece] = [("Earmark ", "accent"), (f" {progress.decided} decided · {progress.at_hand} to go", "")]
         if progress.pace is not None:
             left.append((f" · {progress.pace:.0f} clips/h", "muted"))
-        many = sync.unsent >= unsynced_warn
+        many = sync.unsent >= unsynced_warn and not offline
         right: list[Piece] = [("! sign in again", "warn"), (" · ", "muted")] if sync.sign_in else []
+        right += [(offline, "accent"), (" · ", "muted")] if offline else []
         right += [
             (f"saved {saved}", "good" if saved else "muted"),
             (" · ", "muted"),

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from earmark.queue.seal import KEY_BYTES
 from earmark.queue.store.gate import messages
 from earmark.queue.store.gate.channel import PATIENCE, Channel, Conversation, Lost
 from earmark.queue.store.gate.messages import MOST_NAMED, Hello, Requests, Sound, is_id
@@ -34,6 +35,7 @@ MOST_SOUND = 1 << 28
 """Bytes of the longest sound that is taken from a host."""
 
 _Gone = tuple[int, tuple[str, ...]]
+_key_in: Callable[[bytes], bytes] = msgspec.msgpack.Decoder(bytes).decode
 _head_in: Callable[[bytes], Head] = msgspec.msgpack.Decoder(Head).decode
 _pushed_in: Callable[[bytes], Pushed] = msgspec.msgpack.Decoder(Pushed).decode
 _quarantined_in: Callable[[bytes], tuple[Quarantined, ...]] = msgspec.msgpack.Decoder(tuple[Quarantined, ...]).decode
@@ -87,6 +89,12 @@ class GateStore:
 
     # What a reviewer may ask
 
+    def public_key(self) -> bytes:
+        key = self._ask(messages.PublicKey(), _key_in)
+        if len(key) != KEY_BYTES:
+            raise StoreError("the host gives no key that could be one")
+        return key
+
     def head(self, device: str) -> Head:
         return self._ask(messages.Head(device), _head_in)
 
@@ -107,9 +115,17 @@ class GateStore:
     def withdrawn(self, after: int = 0) -> tuple[int, tuple[str, ...]]:
         return self._ask(messages.Withdrawn(after), _withdrawn_in)
 
-    def lease(self, reviewer: str, count: int, *, lang: str | None = None, first: Sequence[str] = ()) -> list[Leased]:
+    def lease(
+        self,
+        reviewer: str,
+        count: int,
+        *,
+        lang: str | None = None,
+        first: Sequence[str] = (),
+        seconds: float | None = None,
+    ) -> list[Leased]:
         self._only(reviewer)
-        return _sound_leases(self._ask(messages.Lease(count, lang, list(first)[:MOST_NAMED]), _leased_in))
+        return _sound_leases(self._ask(messages.Lease(count, lang, list(first)[:MOST_NAMED], seconds), _leased_in))
 
     def reopen(self, reviewer: str, clips: Sequence[str]) -> list[Leased]:
         self._only(reviewer)

@@ -30,6 +30,7 @@ _ID = r"\A[0-9A-Za-z_.-]{1,64}\Z"
 Id = Annotated[str, msgspec.Meta(pattern=_ID)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Place = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Lang = Annotated[str, msgspec.Meta(max_length=35)]
 Ids = Annotated[list[Id], msgspec.Meta(max_length=MOST_NAMED)]
 Lines = Annotated[list[bytes], msgspec.Meta(max_length=MOST_NAMED)]
@@ -59,6 +60,10 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=str.l
     """One of the questions of `ReviewStore`, without the reviewer."""
 
 
+class PublicKey(Request, frozen=True):
+    pass
+
+
 class Head(Request, frozen=True):
     device: Id
 
@@ -77,9 +82,12 @@ class Withdrawn(Request, frozen=True):
 
 
 class Lease(Request, frozen=True):
+    """Clips for `seconds`, as far as the host allows; None for its usual time."""
+
     count: Place
     lang: Lang | None = None
     first: Ids = []
+    seconds: Seconds | None = None
 
 
 class Reopen(Request, frozen=True):
@@ -105,7 +113,7 @@ class Counts(Request, frozen=True):
     pass
 
 
-Requests = Head | Push | Quarantined | Withdrawn | Lease | Reopen | Renew | Release | Audio | Counts
+Requests = PublicKey | Head | Push | Quarantined | Withdrawn | Lease | Reopen | Renew | Release | Audio | Counts
 
 
 class Sound(msgspec.Struct, frozen=True):

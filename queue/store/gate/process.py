@@ -22,6 +22,7 @@ def run(
     named: bool,
     lease_seconds: float,
     critical_hold: float,
+    most_lease: float,
     master_key: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> int:
@@ -45,7 +46,7 @@ def run(
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave)
     return serve(
-        partial(_open, store_url, lease_seconds, critical_hold, master_key),
+        partial(_open, store_url, lease_seconds, critical_hold, most_lease, master_key),
         reviewer or account(),
         reading(source),
         writing(sink),
@@ -73,10 +74,14 @@ def account() -> str:
     return pwd.getpwuid(os.getuid()).pw_name
 
 
-def _open(url: str, lease_seconds: float, critical_hold: float, master_key: str | None) -> ReviewStore:
+def _open(
+    url: str, lease_seconds: float, critical_hold: float, most_lease: float, master_key: str | None
+) -> ReviewStore:
     from earmark.queue.store.open import open_store
 
-    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold, master_key=master_key)
+    return open_store(
+        url, lease_seconds=lease_seconds, critical_hold=critical_hold, most_lease=most_lease, master_key=master_key
+    )
 
 
 def _leave(number: int, _: FrameType | None) -> None:

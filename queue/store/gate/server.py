@@ -148,6 +148,8 @@ class _Gate:
     def _asked(self, request: Requests) -> bytes:
         store, reviewer, encode = self._store, self._reviewer, messages.encode
         match request:
+            case messages.PublicKey():
+                return encode(store.public_key())
             case messages.Head(device):
                 return encode(store.head(device))
             case messages.Push(device, lines):
@@ -156,8 +158,9 @@ class _Gate:
                 return encode(store.quarantined(device))
             case messages.Withdrawn(after):
                 return encode(store.withdrawn(after))
-            case messages.Lease(count, lang, first):
-                return _fitting(store.lease(reviewer, min(count, MOST_NAMED), lang=lang, first=first))
+            case messages.Lease(count, lang, first, seconds):
+                count = min(count, MOST_NAMED)
+                return _fitting(store.lease(reviewer, count, lang=lang, first=first, seconds=seconds))
             case messages.Reopen(clips):
                 return _fitting(store.reopen(reviewer, clips))
             case messages.Renew(clips):

@@ -27,6 +27,8 @@ class Device:
         self.name = name
         self.reviewer = reviewer
         self.lines: list[bytes] = []
+        self.seal: Any = None
+        """How payloads are sealed; None writes them in the clear."""
 
     @property
     def chain(self) -> str:
@@ -40,6 +42,7 @@ class Device:
             app="0.1.0",
             previous=self.chain,
             salt=f"{len(self.lines):032x}",
+            seal=self.seal,
         )
         self.lines.append(line)
         return line

@@ -378,3 +378,9 @@ def test_a_conversation_is_over_after_nonsense() -> None:
     with pytest.raises(StoreError):
         talk.ask(b"x")
     assert talk.ended
+
+
+@pytest.mark.parametrize("key", [b"", b"k" * 31, b"k" * 33])
+def test_a_key_to_seal_to_that_is_none_is_refused(key: bytes) -> None:
+    with pytest.raises(StoreError, match="no key"):
+        GateStore(Liar(messages.ANSWER + messages.encode(key))).public_key()

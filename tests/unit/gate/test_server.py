@@ -136,7 +136,8 @@ def test_a_frame_that_is_too_long_ends_the_connection_unread(behind: SqliteStore
 def test_nothing_but_what_a_reviewer_may_ask_is_there() -> None:
     asked = {kind.__name__.lower() for kind in messages.Requests.__args__}
     assert asked == {
-        "head", "push", "quarantined", "withdrawn", "lease", "reopen", "renew", "release", "audio", "counts",
+        "publickey", "head", "push", "quarantined", "withdrawn", "lease", "reopen", "renew", "release", "audio",
+        "counts",
     }  # fmt: skip
 
 

@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.queue.decision import HAS_TEXT, Decision, Draft, Verdict
+from earmark.queue.journal.fit import MOST_TEXT, Unfit
 from earmark.queue.journal.line import (
-    MOST_TEXT,
     BadLine,
     Erasure,
     Kind,
     Reason,
-    Unfit,
     chain_of,
     decode,
     encode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from earmark.queue.seal import NotSealed, new_key, seal, unseal
+from earmark.queue.seal import NotSealed, new_key, public_key_of, seal, seal_to, unseal, unseal_with
 
 
 def test_round_trip_and_fresh_nonces():
@@ -39,3 +39,26 @@ def test_another_key_or_purpose_does_not_open():
         unseal(new_key(), sealed, b"clip")
     with pytest.raises(NotSealed):
         unseal(key, sealed, b"other clip")
+
+
+def test_what_is_sealed_to_somebody_opens_with_their_key_alone():
+    private = new_key()
+    one, two = (seal_to(public_key_of(private), b"text", b"for you") for _ in range(2))
+    assert one != two
+    assert unseal_with(private, one, b"for you") == unseal_with(private, two, b"for you") == b"text"
+    for key, context in ((new_key(), b"for you"), (private, b"for me")):
+        with pytest.raises(NotSealed):
+            unseal_with(key, one, context)
+
+
+def test_any_flipped_bit_of_what_is_sealed_to_somebody_is_found():
+    private = new_key()
+    sealed = seal_to(public_key_of(private), b"text", b"")
+    for bit in range(len(sealed) * 8):
+        spoilt = bytearray(sealed)
+        spoilt[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(NotSealed):
+            unseal_with(private, bytes(spoilt), b"")
+    for length in (0, 31, 32, 47, len(sealed) - 1):
+        with pytest.raises(NotSealed):
+            unseal_with(private, sealed[:length], b"")

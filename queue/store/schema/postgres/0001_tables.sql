@@ -18,7 +18,7 @@ CREATE TABLE meta (
 CREATE TABLE policy (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
     critical_hold double precision NOT NULL DEFAULT 604800 CHECK (critical_hold >= 0),
-    longest_lease double precision NOT NULL DEFAULT 1209600 CHECK (longest_lease > 0),
+    longest_lease double precision NOT NULL DEFAULT 604800 CHECK (longest_lease > 0),
     lease_cap integer CHECK (lease_cap > 0),
     audio text NOT NULL
 );

@@ -110,7 +110,10 @@ BEGIN
     -- Nothing may hold a critical mark back, and its payload is not taken anyway; nor is a draft's or an erasure's.
     IF p_payload <> 'null'::bytea AND e.verdict IS DISTINCT FROM 'critical' THEN
         IF encode(sha256(p_payload), 'hex') IS DISTINCT FROM told ->> 'commit' THEN
-            e.flaw := 'the payload is not the one that was committed';
+            -- Whoever pushes opens seals first: one that is still there could not be opened.
+            e.flaw := CASE WHEN get_byte(p_payload, 0) = ascii('"')
+                THEN 'its seal does not open, or what is under it is not the one that was committed'
+                ELSE 'the payload is not the one that was committed' END;
             RETURN e;
         END IF;
         e.flaw := 'the payload is not one of ours';

@@ -70,7 +70,8 @@ CREATE TYPE leased AS (
 );
 
 -- Up to so many clips for this reviewer and nobody else: those named in p_first, those held already, others by
--- priority and arrival. Of the clips given anew each counts towards the day's cap.
+-- priority and arrival. Of the clips given anew each counts towards the day's cap. No lease is shortened: a clip held
+-- for longer than was asked for now is checked out, and is theirs here only if p_first names it.
 CREATE FUNCTION lease(p_reviewer text, p_count integer, p_lang text, p_first text[], p_seconds double precision)
 RETURNS SETOF leased
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = earmark, pg_temp
@@ -102,8 +103,8 @@ BEGIN
     ORDER BY clip FOR UPDATE;
     held := ARRAY(
         SELECT clip FROM work
-        WHERE owner = me AND state = 'leased' AND lease_until > t AND (p_lang IS NULL OR lang = p_lang)
-            AND NOT skipped(me, clip)
+        WHERE owner = me AND state = 'leased' AND lease_until > t AND lease_until <= until
+            AND (p_lang IS NULL OR lang = p_lang) AND NOT skipped(me, clip)
         ORDER BY priority DESC, arrival
     );
     named := ARRAY(
@@ -120,8 +121,10 @@ BEGIN
         WHERE clip <> ALL (named) ORDER BY place LIMIT wanted - cardinality(named));
     -- Before the others that have run out go back to the pool, those among them that were named are no longer theirs.
     IF taken <> '{}' THEN
-        UPDATE work SET state = 'leased', owner = me, lease_until = until,
-            lease = CASE WHEN clip = ANY (held) THEN lease ELSE name END
+        UPDATE work SET state = 'leased',
+            lease_until = CASE WHEN owner = me THEN greatest(lease_until, until) ELSE until END,
+            lease = CASE WHEN owner = me AND lease_until > t THEN lease ELSE name END,
+            owner = me
         WHERE clip = ANY (taken);
     END IF;
     PERFORM expire(t);
@@ -159,7 +162,7 @@ BEGIN
         PERFORM note('lease', me, p_clips => anew);
     END IF;
     RETURN QUERY
-    SELECT work.lease, clip.id, clip.lang, clip.duration, clip.rate, clip.hypothesis, clip.peaks, until
+    SELECT work.lease, clip.id, clip.lang, clip.duration, clip.rate, clip.hypothesis, clip.peaks, work.lease_until
     FROM unnest(taken) WITH ORDINALITY AS of (id, place)
     JOIN work ON work.clip = of.id JOIN clip ON clip.id = of.id
     ORDER BY place;
@@ -189,13 +192,14 @@ BEGIN
             )
     );
     UPDATE work SET owner = me, lease = CASE WHEN owner = me AND lease_until > t THEN lease ELSE name END,
-        lease_until = until, state = CASE state WHEN 'open' THEN 'leased' ELSE state END
+        lease_until = CASE WHEN owner = me THEN greatest(lease_until, until) ELSE until END,
+        state = CASE state WHEN 'open' THEN 'leased' ELSE state END
     WHERE clip = ANY (again);
     IF cardinality(again) > 0 THEN
         PERFORM note('reopen', me, p_clips => again);
     END IF;
     RETURN QUERY
-    SELECT work.lease, clip.id, clip.lang, clip.duration, clip.rate, clip.hypothesis, clip.peaks, until
+    SELECT work.lease, clip.id, clip.lang, clip.duration, clip.rate, clip.hypothesis, clip.peaks, work.lease_until
     FROM work JOIN clip ON clip.id = work.clip WHERE work.clip = ANY (again)
     ORDER BY work.priority DESC, work.arrival;
 END $$;
@@ -213,7 +217,7 @@ BEGIN
     PERFORM FROM work WHERE clip = ANY (p_clips) ORDER BY clip FOR UPDATE;
     UPDATE work SET owner = me, lease = name, state = 'leased'
     WHERE clip = ANY (p_clips) AND state = 'open' AND owner IS NULL AND NOT skipped(me, clip);
-    UPDATE work SET lease_until = until WHERE clip = ANY (p_clips) AND owner = me;
+    UPDATE work SET lease_until = greatest(lease_until, until) WHERE clip = ANY (p_clips) AND owner = me;
     RETURN ARRAY(SELECT clip FROM work WHERE clip = ANY (p_clips) AND owner = me);
 END $$;
 
@@ -256,6 +260,15 @@ BEGIN
     object := here.object;
 END $$;
 
+-- The keys of the payloads of offline sittings: the public one to seal to, and the private one as it rests, sealed under
+-- the master key.
+CREATE FUNCTION seal_keys(OUT public bytea, OUT private bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = earmark, pg_temp AS $$
+BEGIN
+    public := (SELECT value FROM meta WHERE name = 'public seal key');
+    private := (SELECT value FROM meta WHERE name = 'seal key');
+END $$;
+
 -- How much there is. Leases that have run out count as open.
 CREATE FUNCTION counts(
     p_reviewer text, OUT clips bigint, OUT at_hand bigint, OUT decided bigint, OUT withdrawn bigint
@@ -296,5 +309,6 @@ END $$;
 
 GRANT EXECUTE ON FUNCTION
     lease(text, integer, text, text[], double precision), reopen(text, text[], double precision),
-    renew(text, text[], double precision), release(text, text[]), audio_key(text, text), counts(text), withdrawn(bigint)
+    renew(text, text[], double precision), release(text, text[]), audio_key(text, text), seal_keys(), counts(text),
+    withdrawn(bigint)
 TO :"reviewer";

@@ -13,7 +13,7 @@ from earmark.queue.store.postgres import PostgresStore
 
 REVIEWERS = {
     "audio_key", "counts", "head", "hello", "lease", "purge", "push", "quarantined", "release", "renew", "reopen",
-    "withdrawn",
+    "seal_keys", "withdrawn",
 }  # fmt: skip
 SUPERVISORS = {
     "admit", "export_from", "outcomes", "removed", "results", "secrets", "set_policy", "to_remove", "withdraw",

@@ -1,0 +1,46 @@
+"""A batch and its store meet: withdrawals first, then results, then the rest of the clips goes back."""
+
+from __future__ import annotations
+
+from earmark.queue.journal import Journal
+from earmark.queue.offline.batch_file import BatchFolder
+from earmark.queue.offline.clock import Clocks
+from earmark.queue.store.interface import ReviewStore
+from earmark.queue.sync import Sent, erase_withdrawn, send
+
+
+def withdraw(batch: BatchFolder, journal: Journal | None, store: ReviewStore) -> int:
+    """Destroy here what was withdrawn meanwhile, in the batch and in the journal; says how many clips there were.
+
+    Comes before anything else, at each contact. Raises `StoreError`, `JournalError`.
+    """
+    gone = set(store.withdrawn()[1])
+    clips = {slot.clip for slot in batch.plan.slots}
+    batch.remove(gone)
+    if journal is not None:
+        clips |= journal.clips()
+        erase_withdrawn(journal, gone)
+    return len(gone & clips)
+
+
+def meet(batch: BatchFolder, journal: Journal, store: ReviewStore, now: Clocks) -> tuple[int, Sent]:
+    """Withdraw, and send what was decided; says how many clips went, and what was sent. Raises `StoreError`,
+    `JournalError`.
+
+    Clips that the store does not count as this reviewer's any more (skipped, or marked critical by somebody else) are
+    destroyed here too.
+    """
+    gone = withdraw(batch, journal, store)
+    sent = send(journal, store)
+    clips = [slot.clip for slot in batch.plan.slots]
+    batch.remove(set(clips) - store.renew(batch.header.reviewer, clips))
+    batch.note_contact(now, journal.device, sent.head)
+    return gone, sent
+
+
+def give_back(batch: BatchFolder, store: ReviewStore) -> int:
+    """Give the leases back and destroy the batch; says how many clips went back. Raises `StoreError`."""
+    slots = batch.plan.slots
+    store.release(batch.header.reviewer, [slot.clip for slot in slots])
+    batch.shred()
+    return len(slots)
