@@ -61,6 +61,7 @@ ACTIONS = MappingProxyType(
                 ("undo", "undo", "take the last decision back"),
                 ("previous", "previous", "go to the previous clip"),
                 ("history", "history", "show what was decided in this sitting"),
+                ("sign_in", "sign in", "sign in again at the store's host, when it asks for it"),
                 ("help", "help", "show the keys and what each mark means"),
                 ("quit", "quit", "end the sitting"),
                 required="accept critical quit",

@@ -169,6 +169,12 @@ class Sshd:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Let every connection hang: nothing is closed, and nothing comes any more."""
+        if self._process is not None:
+            for pid in [self._process.pid, *descendants(self._process.pid)]:
+                os.kill(pid, signal.SIGSTOP)
+
     def gates(self) -> list[int]:
         """The processes of gates that run behind this sshd."""
         assert self._process is not None

@@ -95,7 +95,7 @@ class EarmarkApp(App[None], inherit_bindings=False):
     def _hung_up(self) -> None:
         # The line is gone: silence first, then the draft and the leases.
         if self.player is not None:
-            self.player.stop()
+            self.player.rest()
         self.reviewing.leave_now()
 
     async def _on_exit_app(self) -> None:
@@ -136,6 +136,7 @@ class EarmarkApp(App[None], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key) and not event.is_forwarded:
+            await self.reviewing.deciding.moved.wait()
             if not self.reviewing.key(event.key, event.character):
                 await self.editor.take(event)
             return

@@ -53,6 +53,11 @@ class Deciding:
         self._sitting = reviewing.sitting
         self.busy = False
         """A decision is on its way to the disk: until it is there, no key acts on the clip."""
+        self.moved = asyncio.Event()
+        """Unset for the moment between a durable decision and the next clip's picture: a key waits for it, since it is
+        meant for what then can be seen.
+        """
+        self.moved.set()
         self.guard = Guard()
         # Taking back goes at once, however new the clip on the screen is, but a key held down takes one decision back.
         self._undo_guard = Guard()
@@ -135,10 +140,12 @@ class Deciding:
             self.busy = False
             on.app.say(f"NOT SAVED: {error} Then press the key again.", "bad")
             return
+        self.moved.clear()
         on.sound(place, play=verdict is not Verdict.ESCALATED)
         # The player's thread wants the interpreter before painting takes it: the ear notices sooner than the eye.
         await asyncio.sleep(SOUND_FIRST)
         self.busy = False
+        self.moved.set()
         said = SAID[verdict].format(undo=shown(keymap, "review.undo"), play=shown(keymap, "review.play_pause"))
         on.app.say(said, "good")
         on.leave_field()

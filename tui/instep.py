@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from earmark.queue.journal import JournalError
-from earmark.queue.store.interface import StoreError
+from earmark.queue.store.interface import SignInAgain, StoreError
 from earmark.queue.sync import Backoff
 from earmark.tui.tasks import begin
 
@@ -67,13 +67,14 @@ class InStep:
         backoff = Backoff(most=60.0)
         steps: tuple[Callable[[], Awaitable[None]], ...] = (self._withdraw, self._renew, self._push, self._top_up)
         while True:
-            trouble = None
+            trouble, sign_in = None, False
             for step in steps:
                 try:
                     await step()
                 except (JournalError, StoreError) as error:
                     trouble = trouble or str(error)
-            self._sitting.trouble(trouble)
+                    sign_in = sign_in or isinstance(error, SignInAgain)
+            self._sitting.trouble(trouble, sign_in=sign_in)
             if trouble is None:
                 backoff.succeeded()
             wait = self._every if trouble is None else max(backoff.failed(), 0.5)

@@ -17,13 +17,13 @@ from earmark.queue.journal.reading import decision_of
 from earmark.queue.session import Session
 from earmark.queue.store.interface import StoreError
 from earmark.queue.sync import send
-from earmark.tui.commands.common import journal_folder, open_store_of
+from earmark.tui.commands.common import journal_folder, open_review_store_of
 from earmark.tui.commands.outlet import unfiltered
 from earmark.tui.settings import Settings, user_keymap
 from earmark.tui.version import VERSION
 
 if TYPE_CHECKING:
-    from earmark.queue.store.interface import Leased, Store
+    from earmark.queue.store.interface import Leased, ReviewStore
     from earmark.tui.app import EarmarkApp
     from earmark.tui.sound.player import Player, PlayerEvent
     from earmark.tui.sound.track import Track
@@ -56,7 +56,8 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
     from earmark.keymaps.keymap import load
 
     keymap = load(settings.keymap, user_keymap())
-    store = open_store_of(settings)
+    # Whatever ssh asks, it asks here, before anything is drawn.
+    store, settings = open_review_store_of(settings)
     journal = None
     try:
         journal = Journal.open(journal_folder(settings, store.id), settings.reviewer_name, app=VERSION)
@@ -100,7 +101,7 @@ def open_sitting(settings: Settings, *, greeting: str, limit: int | None = None,
         raise
 
 
-def send_left_over(journal: Journal, store: Store) -> str:
+def send_left_over(journal: Journal, store: ReviewStore) -> str:
     """Send what a sitting that was killed, or had lost the store, could not: else its clips would be leased again, as
     if nobody had decided them. Says in words what the store set aside; "" for nothing.
     """

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from earmark.tui.hearing import Hearing
 
 
-WHILE_WAITING = frozenset(f"review.{name}" for name in ("critical", "undo", "previous", "history", "help", "quit")) | {
+WHILE_WAITING = frozenset(
+    f"review.{name}" for name in ("critical", "undo", "previous", "history", "sign_in", "help", "quit")
+) | {
     "anywhere.critical",
     "anywhere.quit",
 }
@@ -143,6 +145,7 @@ class Reviewing:
             "review.undo": self.deciding.undo,
             "review.previous": self.previous,
             "review.history": self.panels.history,
+            "review.sign_in": self.sign_in,
             "review.help": self.panels.help,
             "review.quit": self.quit,
             "edit.hear_again": partial(hearing.replay, 2.0),
@@ -223,6 +226,12 @@ class Reviewing:
         else:
             self.visit(place)
 
+    def sign_in(self) -> None:
+        """Leave for the prompt of the store's host, and come back."""
+        from earmark.tui.signing import sign_in
+
+        sign_in(self)
+
     # -- the text field ----------------------------------------------------------------------------------------------
 
     def edit(self) -> None:
@@ -290,7 +299,11 @@ class Reviewing:
     def sync_changed(self) -> None:
         """The line to the store, or what waits to go over it, changed."""
         self.paint_status()
-        if self.sitting.sync.trouble and not self.screen.alarmed:
+        if self.sitting.sync.sign_in and not self.screen.alarmed:
+            from earmark.tui.signing import asked_to
+
+            self.app.say(asked_to(self.keymap), "warn")
+        elif self.sitting.sync.trouble and not self.screen.alarmed:
             self.app.say(
                 f"Not in step with the store: {self.sitting.sync.trouble} What you decide is safe on disk.", "warn"
             )
@@ -365,13 +378,14 @@ class Reviewing:
         if self.ending:
             return
         self.ending = True
-        self.hearing.silence()
+        self.hearing.rest()
         if self.context is Context.EDIT:
             self.leave_edit()
         self.app.say("Keeping drafts, giving clips back …")
         self.later(self._end())
 
     async def _end(self) -> None:
+        self.sitting.begin_to_leave()
         await self._tasks.drain()
         try:
             await self.sitting.end()

@@ -20,7 +20,7 @@ from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import Journal, JournalError, NotSaved
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
-from earmark.queue.store.interface import Refused, ReviewStore, StoreError
+from earmark.queue.store.interface import Refused, RemoteReviewStore, ReviewStore, StoreError
 from earmark.queue.sync import Sent, retire, send
 from earmark.tui.instep import InStep, Watcher
 from earmark.tui.tasks import Tasks
@@ -35,10 +35,14 @@ LAST_WORDS = 5.0
 
 
 class SyncState(msgspec.Struct, frozen=True):
-    """How the journal stands to the store: lines not yet there, and what is wrong, in words, when something is."""
+    """How the journal stands to the store: lines not yet there, and what is wrong, in words, when something is.
+
+    With `sign_in` nothing goes on before somebody has signed in at the store's host.
+    """
 
     unsent: int = 0
     trouble: str | None = None
+    sign_in: bool = False
 
 
 class Sitting:
@@ -73,11 +77,17 @@ class Sitting:
         self._arrived = 0
         self._watcher: Watcher | None = None
         self._background: InStep | None = None
+        self._hanging_up: asyncio.TimerHandle | None = None
 
     def start(self, watcher: Watcher) -> None:
         """Begin to keep in step with the store. Call it on the event loop, once."""
         self._watcher = watcher
         self._background = InStep(self, watcher, every=self._every, lease_seconds=self._lease_seconds)
+
+    def poke(self) -> None:
+        """There is something to send, or a reason to try again."""
+        if self._background is not None:
+            self._background.poke()
 
     def stamp(self) -> Stamp:
         """A fresh name and time for a decision."""
@@ -98,9 +108,8 @@ class Sitting:
         self.batch.drop(self.session.sealed())
         if decision.verdict is Verdict.CRITICAL:
             self._tasks.begin(self._erase(decision.clip, "critical"))
-        self._told(SyncState(self._unsent(), self.sync.trouble))
-        if self._background is not None:
-            self._background.poke()
+        self._told(SyncState(self._unsent(), self.sync.trouble, self.sync.sign_in))
+        self.poke()
         return place
 
     async def save_drafts(self) -> None:
@@ -200,9 +209,11 @@ class Sitting:
             await self._on(self._disk, partial(retire, self.journal, sent.head, before))
         return len(sent.quarantined)
 
-    def trouble(self, words: str | None) -> None:
-        """After a round: what is wrong between here and the store; None when nothing is."""
-        self._told(SyncState(self._unsent(), words))
+    def trouble(self, words: str | None, *, sign_in: bool = False) -> None:
+        """After a round: what is wrong between here and the store (None when nothing is), and whether a sign-in would
+        mend it.
+        """
+        self._told(SyncState(self._unsent(), words, sign_in))
 
     def _unsent(self) -> int:
         return max(0, self.journal.head.seq - self._arrived)
@@ -215,10 +226,16 @@ class Sitting:
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
+    def begin_to_leave(self) -> None:
+        """From now on the store has some seconds for all that is still being asked: a host that hangs holds nobody."""
+        if self._hanging_up is None and isinstance(self.store, RemoteReviewStore):
+            self._hanging_up = asyncio.get_running_loop().call_later(LAST_WORDS, self.store.hang_up)
+
     async def end(self) -> None:
         """Keep drafts, send what can be sent at once, give the leases back, close. Never raises for a store that is
         away, and waits for it some seconds at most.
         """
+        self.begin_to_leave()
         if self._background is not None:
             await self._background.stop()
         # What has begun is finished: among it may be the erasure that a critical mark asked for.
@@ -234,6 +251,10 @@ class Sitting:
             self.journal.close()
             if done.done():
                 self.store.close()
+            elif isinstance(self.store, RemoteReviewStore):
+                self.store.hang_up()  # or the program would outlast its screen, waiting for a host that does not answer
+            if self._hanging_up is not None:
+                self._hanging_up.cancel()
 
     def _last_words(self) -> None:
         with suppress(JournalError, StoreError):

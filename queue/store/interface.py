@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -16,6 +16,10 @@ class StoreError(Exception):
 
 class StoreUnreachable(StoreError):
     """The store did not answer; trying again later may help."""
+
+
+class SignInAgain(StoreUnreachable):
+    """The store's host lets nobody in before somebody has signed in again, at a prompt: `RemoteReviewStore.sign_in`."""
 
 
 class Refused(StoreError):
@@ -171,6 +175,25 @@ class ReviewStore(Protocol):
     def counts(self, reviewer: str) -> Counts: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class RemoteReviewStore(ReviewStore, Protocol):
+    """A store at another host, reached over a connection that somebody signed in for.
+
+    Methods may raise `SignInAgain` too: until `sign_in`, nothing more is tried.
+    """
+
+    reviewer: str
+    """In whose name alone this way leads to the store; the host says so."""
+
+    def sign_in(self) -> None:
+        """Sign in again. It may ask on the terminal, which must be its own meanwhile. Raises `StoreError`."""
+        ...
+
+    def hang_up(self) -> None:
+        """End the connection from any thread, whatever is being asked: that ends with `StoreUnreachable`."""
+        ...
 
 
 class Store(ReviewStore, Protocol):

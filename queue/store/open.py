@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from earmark.queue.store.interface import Store, StoreError
+from earmark.queue.store.interface import ReviewStore, Store, StoreError
 
 LEASE_SECONDS = 15 * 60.0
 CRITICAL_HOLD = 7 * 24 * 3600.0
 
-_SCHEMES = ("sqlite",)
+_SCHEMES = ("sqlite", "ssh")
 
 
 def open_store(url: str, *, lease_seconds: float = LEASE_SECONDS, critical_hold: float = CRITICAL_HOLD) -> Store:
@@ -19,13 +19,17 @@ def open_store(url: str, *, lease_seconds: float = LEASE_SECONDS, critical_hold:
     `sqlite:///clips/store`, from the root as in `sqlite:////srv/store`, or with `~` for one's home.
 
     `lease_seconds` is how long a lease lasts unless renewed, `critical_hold` how many seconds after a critical mark the
-    clip's audio key is destroyed. Raises `StoreError`.
+    clip's audio key is destroyed. Raises `StoreError`; also for `ssh://`, which leads to no more than a `ReviewStore`.
     """
     scheme, found, rest = url.partition("://")
     if not found:
         raise StoreError(f"'{url}' is no store's URL; write sqlite:///PATH, such as sqlite:///{url}")
     if scheme not in _SCHEMES:
         raise StoreError(f"unknown kind of store '{scheme}'; {_nearest(scheme)}")
+    if scheme == "ssh":
+        raise StoreError(
+            f"'{url}' is for reviewing: load, export and withdraw on the store's own host, or name the store itself"
+        )
     if not rest.startswith("/") or not rest.strip("/"):
         raise StoreError(f"'{url}' names no folder; write sqlite:///PATH with three slashes (four for /PATH)")
 
@@ -36,6 +40,26 @@ def open_store(url: str, *, lease_seconds: float = LEASE_SECONDS, critical_hold:
     except RuntimeError:
         raise StoreError(f"'{url}': there is no such user's home; write the path in full") from None
     return SqliteStore(folder, lease_seconds=lease_seconds, critical_hold=critical_hold)
+
+
+def open_review_store(
+    url: str,
+    *,
+    reviewer: str | None = None,
+    prompt: bool = True,
+    lease_seconds: float = LEASE_SECONDS,
+    critical_hold: float = CRITICAL_HOLD,
+) -> ReviewStore:
+    """As `open_store`, for reviewing alone: `url` may be `ssh://[user@]host[:port][/store]` too.
+
+    There the gate says who the reviewer is, and refuses whoever means to be somebody else than `reviewer`; with
+    `prompt`, ssh may ask on the terminal for what it needs to sign in.
+    """
+    if url.startswith("ssh://"):
+        from earmark.queue.store.gate.ssh import open_ssh
+
+        return open_ssh(url, reviewer=reviewer, prompt=prompt)
+    return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold)
 
 
 def _nearest(scheme: str) -> str:

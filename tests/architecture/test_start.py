@@ -18,8 +18,23 @@ HEAVY = {
     "soundfile",
     "sqlite3",
     "textual",
+    "websockets",
 }
-COMMANDS = ["load", "review", "sync", "status", "export", "withdraw", "journal", "keys", "doctor", "demo"]
+COMMANDS = [
+    "load",
+    "review",
+    "speaker",
+    "connect",
+    "sync",
+    "status",
+    "export",
+    "withdraw",
+    "journal",
+    "keys",
+    "doctor",
+    "demo",
+    "gate",
+]
 
 ASK = """
 import sys

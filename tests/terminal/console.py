@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("EARMARK_SHARED", ROOT.parent / "shared"))
 
 # Sequences that pyte does not know and would print: private keyboard and mode requests.
-UNKNOWN = re.compile(r"\x1b\[[<>=?][0-9;]*[a-zA-Z$]+|\x1b\[\?[0-9;]*\$p")
+UNKNOWN = re.compile(r"\x1b\[[<>=?][0-9;]*\$?[a-zA-Z]")
 ALTERNATE = re.compile(r"\x1b\[\?1049[hl]")
 """To the alternate screen and back: pyte has one screen only, so it begins empty at each."""
 UNFINISHED = re.compile(r"\x1b(\[[<>=?]?[0-9;]*\$?)?\Z")

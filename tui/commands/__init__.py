@@ -17,6 +17,7 @@ COMMANDS = (
     "load",
     "review",
     "speaker",
+    "connect",
     "sync",
     "status",
     "export",
@@ -24,6 +25,7 @@ COMMANDS = (
     "journal",
     "keys",
     "doctor",
+    "gate",
     "completion",
 )
 """In the order of `earmark --help`; each is a module here with a command of its own name."""
@@ -62,7 +64,8 @@ def _take_globals(command: click.Command) -> None:
         for inner in command.commands.values():
             _take_globals(inner)
     elif not any(option.name == "home" for option in command.params):
-        for name in ("store", "home", "reviewer"):
+        own = {option.name for option in command.params}
+        for name in (name for name in ("store", "home", "reviewer") if name not in own):
             command.params.append(
                 click.Option([f"--{name}"], hidden=True, expose_value=False, callback=_override, metavar=name.upper())
             )
@@ -84,7 +87,9 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "--store", metavar="URL", help="The store, such as sqlite:///FOLDER.  [default: an embedded one; EARMARK_STORE]"
+    "--store",
+    metavar="URL",
+    help="The store, such as sqlite:///FOLDER or ssh://HOST.  [default: an embedded one; EARMARK_STORE]",
 )
 @click.option("--home", metavar="DIR", help="The folder for journals and the default store.  [EARMARK_HOME]")
 @click.option(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from earmark.queue.store.interface import Store
+    from earmark.queue.store.interface import ReviewStore, Store
     from earmark.tui.settings import Settings
 
 
@@ -73,6 +73,25 @@ def open_store_of(settings: Settings) -> Store:
     # Whoever comes by destroys what is due: a store from which nobody leases any more must not keep critical clips.
     store.purge()
     return store
+
+
+def open_review_store_of(settings: Settings) -> tuple[ReviewStore, Settings]:
+    """The store that the settings name, for reviewing alone, and the settings with the reviewer whom it knows: a host
+    that is reached over SSH says itself in whose name one comes. Then this is where ssh asks what it must.
+    """
+    import sys
+
+    from earmark.queue.store.interface import RemoteReviewStore
+    from earmark.queue.store.open import open_review_store
+
+    if not settings.store_url.startswith("ssh://"):
+        return open_store_of(settings), settings
+    store = open_review_store(settings.store_url, reviewer=settings.reviewer, prompt=sys.stdin.isatty())
+    if isinstance(store, RemoteReviewStore):
+        import msgspec
+
+        settings = msgspec.structs.replace(settings, reviewer=store.reviewer)
+    return store, settings
 
 
 def journal_folder(settings: Settings, store_id: str) -> Path:

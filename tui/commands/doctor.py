@@ -8,22 +8,12 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_review_store_of, plural
+from earmark.tui.commands.doctor_sound import Finding, sound
 from earmark.tui.settings import Settings, config_path
-
-
-class Finding(NamedTuple):
-    """One line of the report: `ok`, `note` or `bad`; what it is about; what was found; what to do about it."""
-
-    state: str
-    about: str
-    found: str
-    remedy: str = ""
-
 
 SIGNS = {"ok": "✓", "note": "·", "bad": "✗"}
 
@@ -33,7 +23,8 @@ SIGNS = {"ok": "✓", "note": "·", "bad": "✗"}
 def doctor(given: Invocation) -> None:
     """Look at sound, terminal, store, journal, disk and clock; say what works, what does not, and what to do.
 
-    Each way out for sound plays a fifth of a second of silence. The exit code is 1 when reviewing cannot work.
+    Each way out for sound plays a short tone. Over SSH the lines are printed that bring sound to your end. The exit
+    code is 1 when reviewing cannot work.
 
     \b
     Examples:
@@ -42,9 +33,13 @@ def doctor(given: Invocation) -> None:
     settings = given.settings()
     bad = False
     width = shutil.get_terminal_size().columns
-    for look in (_settings, _terminal, _sound, _store, _disk, _clock):
+    for look in (_settings, _terminal, _store, _disk, _clock, _sound):
         for finding in look(settings):
             bad |= finding.state == "bad"
+            if finding.state == "line":
+                # To be copied: whole, however wide the window is.
+                click.echo(f"  {finding.about}:\n    {finding.found}")
+                continue
             head = f"{SIGNS[finding.state]} {finding.about:<9} "
             for text, first in ((finding.found, head), (finding.remedy, " " * len(head))):
                 if text:
@@ -87,43 +82,7 @@ def _terminal(settings: Settings) -> Iterator[Finding]:
 
 
 def _sound(settings: Settings) -> Iterator[Finding]:
-    import threading
-
-    from earmark.tui.sound.sinks.choose import candidates
-    from earmark.tui.sound.sinks.interface import Failed, SinkEvent, SinkFailed
-
-    rate = 16000
-    taken = ""
-    for candidate in candidates(settings.sound):
-        done = threading.Event()
-        said: list[SinkEvent] = []
-
-        def report(event: SinkEvent, said: list[SinkEvent] = said, done: threading.Event = done) -> None:
-            said.append(event)
-            done.set()
-
-        try:
-            sink = candidate(report)
-        except SinkFailed as error:
-            yield Finding("note", "sound", str(error))
-            continue
-        sink.play(1, bytes(2 * rate // 5), rate)
-        answered = done.wait(5.0)
-        sink.close()
-        failed = next((event.reason for event in said if isinstance(event, Failed)), None)
-        if failed is None and answered:
-            note = "" if taken else ": this is the one that reviewing takes"
-            yield Finding("ok", "sound", f"{sink.name} plays{note}")
-            taken = taken or sink.name
-        else:
-            yield Finding("note", "sound", f"{sink.name}: {failed or 'no answer within 5 s'}")
-    if not taken:
-        yield Finding(
-            "note",
-            "sound",
-            "no way out for sound works here; clips can be decided unheard, and each decision says so",
-            "On Linux: install alsa-utils, pulseaudio-utils or pipewire, and see that a sound server or card is there.",
-        )
+    return sound(settings.sound)
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
@@ -132,7 +91,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from earmark.queue.store.interface import StoreError
 
     try:
-        store = open_store_of(settings)
+        store, settings = open_review_store_of(settings)
     except StoreError as error:
         yield Finding("bad", "store", str(error), "Check --store, EARMARK_STORE or `store` in config.toml.")
         return

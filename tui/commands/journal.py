@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_review_store_of, plural
 
 
 @click.group()
@@ -79,8 +79,7 @@ def show(given: Invocation, clip: str | None, quarantine: bool, as_json: bool) -
 
 def _own(given: Invocation) -> Path | None:
     """The reviewer's journal; None, and said, where there is none yet."""
-    settings = given.settings()
-    store = open_store_of(settings)
+    store, settings = open_review_store_of(given.settings())
     try:
         folder = journal_folder(settings, store.id)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_review_store_of, plural
 
 
 @click.command()
@@ -20,8 +20,7 @@ def status(given: Invocation, as_json: bool) -> None:
     """
     from earmark.queue.journal.reading import standing
 
-    settings = given.settings()
-    store = open_store_of(settings)
+    store, settings = open_review_store_of(given.settings())
     try:
         counts = store.counts(settings.reviewer_name)
         own = standing(journal_folder(settings, store.id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import Invocation, invocation, journal_folder, open_review_store_of, plural
 from earmark.tui.version import VERSION
 
 
@@ -17,13 +17,13 @@ def sync(given: Invocation) -> None:
     Examples:
       earmark sync
       earmark --store sqlite:////srv/earmark sync
+      earmark --store ssh://host sync
     """
     from earmark.queue.journal import Journal, JournalBusy
     from earmark.queue.stamp import told_time
     from earmark.queue.sync import erase_withdrawn, retire, send
 
-    settings = given.settings()
-    store = open_store_of(settings)
+    store, settings = open_review_store_of(given.settings())
     try:
         folder = journal_folder(settings, store.id)
         try:

@@ -114,7 +114,8 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         if progress.pace is not None:
             left.append((f" · {progress.pace:.0f} clips/h", "muted"))
         many = sync.unsent >= unsynced_warn
-        right: list[Piece] = [
+        right: list[Piece] = [("! sign in again", "warn"), (" · ", "muted")] if sync.sign_in else []
+        right += [
             (f"saved {saved}", "good" if saved else "muted"),
             (" · ", "muted"),
             (

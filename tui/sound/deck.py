@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from earmark.queue.heard import Heard
 from earmark.tui.sound.track import Piece, Track
 
 _EARLY = 0.25  # seconds before its time at which a sink may say that it is done
+
+
+SPEEDS: Final = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+"""The ladder of speeds that the keys climb."""
 
 
 class Run(msgspec.Struct):
@@ -107,6 +113,13 @@ class Deck:
         self.playing = self.asked_to_start = True
         self.loops = 0
 
+    def last(self, seconds: float, now: float) -> tuple[float, float]:
+        """From where to where the last `seconds` are; while such a stretch plays, that stretch. At the very beginning
+        it is the first.
+        """
+        until = self.until if self.playing and self.until is not None else self.now(now)
+        return max(0.0, until - seconds), min(until if until > 0 else seconds, self.length)
+
     def seek(self, seconds: float) -> None:
         """Go forward or back, not beyond the ends; halted before. At the end it stops, and a loop begins anew."""
         self.position = min(max(0.0, self.position + seconds), self.length)
@@ -133,12 +146,13 @@ class Deck:
         self.starts += asked
         return asked
 
-    def ended(self, run: Run, now: float) -> tuple[bool, bool]:
-        """The sink is done. Says whether it broke off before its end, and whether more is to play.
+    def ended(self, run: Run, now: float, *, whole: bool) -> tuple[bool, bool]:
+        """The sink is done, and has played it `whole` for sure or not. Says whether it broke off before its end, and
+        whether more is to play.
 
         What a device swallowed faster than it can sound was not heard, and must not loop at that pace either.
         """
-        broke_off = run.broke_off(now)
+        broke_off = not whole and run.broke_off(now)
         self.position = run.position(now) if broke_off else run.end
         self.heard.add(run.start, self.position)
         self.run = None

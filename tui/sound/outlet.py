@@ -83,7 +83,7 @@ class Outlet:
 
     def lost(self, words: str) -> None:
         """The speaker is gone or does not answer."""
-        self._say(None, f"{words}: sound waits for it, and goes on from its place when it is back.")
+        self._say(None, words)
 
     # Whatever is in use.
 
@@ -108,11 +108,11 @@ class Outlet:
 
     def ready(self) -> bool:
         """Whether sound can go out: opens what is not open yet."""
-        if self._open_speaker is not None:
-            opened, self._open_speaker = self._open_speaker, None
+        if self._speaker is None and self._open_speaker is not None:
             try:
-                self._speaker = opened(self._report)
+                self._speaker = self._open_speaker(self._report)
             except SinkFailed as failure:
+                # Asked again with the next clip: another sitting, which has the speaker now, may end.
                 self._no_speaker = str(failure)
         if self.waits:
             self._say(None, f"No sound yet: nobody plays at your end. {REMEDY}.")

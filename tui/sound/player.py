@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from earmark.queue.heard import Heard
 from earmark.tui.sound.ahead import Ahead
-from earmark.tui.sound.deck import Deck
+from earmark.tui.sound.deck import SPEEDS, Deck
 from earmark.tui.sound.events import Began, Finished, PlayerEvent, SinkChanged
 from earmark.tui.sound.outlet import Outlet
 from earmark.tui.sound.sinks.choose import Candidate, candidates
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from earmark.tui.sound.sinks.choose import OpenSpeaker
 
 __all__ = ["SPEEDS", "Began", "Finished", "Player", "PlayerEvent", "SinkChanged"]
-
-SPEEDS: Final = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
-"""The ladder of speeds that the keys climb."""
 
 PATIENCE = 5.0
 """Seconds that a sink may take to begin, or to end after its time, before it counts as failed."""
@@ -65,7 +62,7 @@ class Player:
             speaker,
         )
         self._deck = Deck()
-        self._ahead = Ahead()
+        self._ahead = Ahead(self._deck)
         self._worker = threading.Thread(target=self._work, name="player", daemon=True)
         self._worker.start()
 
@@ -82,7 +79,7 @@ class Player:
         with self._lock:
             self._halt()
             self._deck.load(clip_id, track, heard)
-            self._outlet.keep(self._ahead.pieces)
+            self._outlet.keep(self._ahead.pieces())
         self._box.put("open")
 
     def play(self, from_s: float | None = None) -> None:
@@ -121,13 +118,7 @@ class Player:
         `seconds` that play.
         """
         with self._lock:
-            deck = self._deck
-            if seconds is None:
-                self._begin(0.0, None)
-                return
-            until = deck.until if deck.playing and deck.until is not None else self._now()
-            start = max(0.0, until - seconds)
-            self._begin(start, min(until if until > 0 else seconds, deck.length))
+            self._begin(*((0.0, None) if seconds is None else self._deck.last(seconds, self._clock())))
 
     def set_speed(self, speed: float) -> None:
         """Play at `speed` times the pace, 0.5 to 3, the pitch and the position kept. Raises ValueError beyond that."""
@@ -137,7 +128,8 @@ class Player:
             if speed == self._deck.speed:
                 return
             self._halt()
-            self._deck.speed = speed
+            self._deck.speed, self._deck.piece = speed, None
+            self._ahead.recut()
             if self._deck.playing:
                 self._box.put("go")
             self._box.put("ahead")
@@ -151,7 +143,7 @@ class Player:
     def ahead(self, tracks: Sequence[Track]) -> None:
         """These clips are likely to be loaded next, the likeliest first: a speaker elsewhere gets them ahead."""
         with self._lock:
-            self._ahead.tracks = tuple(tracks)
+            self._ahead.come(tuple(tracks))
         self._box.put("ahead")
 
     def rest(self) -> None:
@@ -169,7 +161,7 @@ class Player:
             self._halt()
             self._ahead.drop(self._deck.track)
             self._deck.load("", None, None)
-            self._outlet.keep(self._ahead.pieces)
+            self._outlet.keep(self._ahead.pieces())
 
     def close(self) -> None:
         """Silence at once, give back the device and every child process. Waits for that, a second at most."""
@@ -300,6 +292,7 @@ class Player:
                 case Lost():
                     with self._lock:
                         self._deck.lost(message.at)
+                        self._outlet.stop()
                     self._outlet.lost(message.words)
 
     def _go(self) -> None:
@@ -319,7 +312,9 @@ class Player:
             if cut.first < cut.last:
                 deck.piece = cut.piece
                 self._outlet.play(deck.ask(cut.start, cut.end, speed, self._clock()), cut)
-                self._outlet.expect((cut.piece, *self._ahead.pieces))
+                self._ahead.have((track, cut.start), cut.piece)
+                self._outlet.expect(self._ahead.pieces())
+                self._box.put("ahead")
                 return
             deck.playing, deck.position = False, end
         self._report(Finished(deck.clip))
@@ -332,17 +327,21 @@ class Player:
             return None
 
     def _send_ahead(self) -> None:
-        """Cut the beginnings of the clips that come next, and have a speaker elsewhere get them."""
+        """Cut one more piece of what comes next, and have a speaker elsewhere get it: one, since a key may wait."""
         if self._outlet.far is None:
             return
         with self._lock:
-            tracks, speed = self._ahead.tracks, self._deck.speed
-        cuts = [(track, self._cut(track, 0.0, track.duration, speed)) for track in tracks]
+            place, speed = self._ahead.missing(), self._deck.speed
+        if place is None:
+            return
+        track, start = place
+        cut = self._cut(track, start, track.duration, speed)
         with self._lock:
-            if tracks is self._ahead.tracks and speed == self._deck.speed:
-                self._ahead.have((track, cut.piece) for track, cut in cuts if cut is not None)
-                piece = self._deck.piece
-                self._outlet.expect((*([piece] if piece else []), *self._ahead.pieces))
+            if cut is not None and speed == self._deck.speed and place == self._ahead.missing():
+                self._ahead.have(place, cut.piece)
+                self._outlet.expect(self._ahead.pieces())
+        if cut is not None:
+            self._box.put("ahead")
 
     def _on_started(self, event: Started) -> None:
         with self._lock:
@@ -360,7 +359,7 @@ class Player:
             run = self._deck.answers(event.generation)
             if run is None:
                 return
-            broke_off, more = self._deck.ended(run, self._clock())
+            broke_off, more = self._deck.ended(run, self._clock(), whole=event.whole)
             clip = self._deck.clip
         if broke_off:
             self._outlet.remark("the sound broke off before its end; play goes on from there")
@@ -373,8 +372,11 @@ class Player:
 
     def _on_failed(self, event: Failed) -> None:
         with self._lock:
-            if self._deck.answers(event.generation) is None:
+            run = self._deck.answers(event.generation)
+            if run is None:
                 return
+            if self._outlet.far is not None:
+                run.at = None  # it said that it sounds, and cannot be believed: none of it counts
             self._halt()
         again = self._outlet.failed(event.reason)
         self._box.put("go") if again else self.pause()

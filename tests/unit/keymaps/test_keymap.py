@@ -58,7 +58,7 @@ def test_every_key_of_a_built_in_keymap_works_as_the_terminal_sends_it(name: str
 def test_default_keys_are_the_promised_ones() -> None:
     keys = {
         "review": "play_pause space replay r back left forward right slower ,[ faster .] loop l accept enter edit e "
-        "critical c unintelligible u skip s escalate d undo backspace previous p history H help ? quit q",
+        "critical c unintelligible u skip s escalate d undo backspace previous p history H sign_in L help ? quit q",
         "edit": "hear_again tab save enter leave escape/ctrl+g back f2 forward f3 play_pause f4 replay f5 slower f8 "
         "faster f9 undo ctrl+z redo ctrl+y",
         "anywhere": "critical ctrl+t quit ctrl+c",

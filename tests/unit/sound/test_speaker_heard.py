@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from earmark.tui.sound.player import PATIENCE, Began, Finished, Player, SinkChanged
-from earmark.tui.sound.speaker.far import HELLO_WAIT, PING, SILENCE, Far
+from earmark.tui.sound.speaker.far import BLIND_RATE, HELLO_WAIT, PING, SILENCE, Far
 from earmark.tui.sound.speaker.frames import CODECS, MAGIC
 from earmark.tui.sound.speaker.sink import Speaker
 from earmark.tui.sound.track import Track
@@ -76,6 +76,15 @@ class Booth:
 
     def until(self, condition: Any) -> None:
         until(condition, lambda: (self.events, [end.lines for end in self.ends]))
+
+    def pass_time(self, condition: Any) -> None:
+        """Let time go by until this is so: to a receiver that cannot answer sound goes at a pace of its own."""
+
+        def once() -> Any:
+            self.clock.now += 0.02
+            return condition()
+
+        self.until(once)
 
     def told(self, words: str) -> None:
         """Wait until people are told this."""
@@ -251,12 +260,14 @@ def test_without_answers_it_is_reckoned_and_said_so(booth: Booth) -> None:
     time.sleep(0.3)
     assert not end.plays, "it may yet say hello"
     booth.clock.now += HELLO_WAIT
+    booth.pass_time(lambda: booth.player.sounding)
     key = end.asked_for(1)[1]
     booth.told("what is heard is estimated")
     assert end.shapes[key][1] == "gzip"
-    booth.sounds()
     assert booth.player.estimated
-    booth.clock.now += LENGTH / 2
+    run = booth.player._deck.run
+    assert run is not None and run.at is not None
+    booth.clock.now = run.at + LENGTH / 2
     assert booth.player.heard == close(0.5)
     booth.clock.now += LENGTH / 2
     booth.until(lambda: booth.of(Finished))
@@ -272,11 +283,25 @@ def test_without_answers_nothing_is_reckoned_while_it_does_not_read(booth: Booth
     booth.until(lambda: booth.player._outlet._speaker and booth.player._outlet._speaker._far)
     booth.clock.now += HELLO_WAIT
     booth.told("estimated")
-    time.sleep(0.5)
+    for _ in range(50):
+        booth.clock.now += 0.02
+        time.sleep(0.01)
     assert (booth.player.sounding, booth.player.heard) == (False, 0.0)
     end.reading.set()
+    booth.pass_time(lambda: booth.player.sounding)
     end.asked_for(1)
-    booth.sounds()
+
+
+def test_without_answers_sound_goes_at_a_pace_that_lines_take(booth: Booth) -> None:
+    end = booth.end(None, acknowledges=False, is_there=False)
+    booth.clock.now += HELLO_WAIT
+    booth.told("estimated")
+    booth.player.play()
+    booth.until(lambda: end.pieces)
+    began = booth.clock.now
+    booth.pass_time(lambda: booth.player.sounding)
+    size = int(end.shapes[end.asked_for(1)[1]][2])
+    assert size / BLIND_RATE <= booth.clock.now - began + 0.1
 
 
 def test_one_that_says_hello_late_is_believed_from_then_on(booth: Booth) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.tui.sound.sinks.interface import Report, Sink, SinkFailed
@@ -43,7 +44,21 @@ def ways(
 
 def far_ears(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether whoever listens is at the other end of an SSH connection, with no sound server of theirs forwarded."""
-    return bool(environ.get("SSH_CONNECTION")) and not forwarded(environ)
+    return bool(environ.get("SSH_CONNECTION") or _below_sshd()) and not forwarded(environ)
+
+
+def _below_sshd() -> bool:
+    """Whether an SSH server started this, also where `su -` or `sudo -i` has emptied the environment; Linux only."""
+    pid = os.getppid()
+    for _ in range(32):
+        try:
+            name, rest = Path(f"/proc/{pid}/stat").read_bytes().partition(b"(")[2].rsplit(b")", 1)
+        except (OSError, ValueError):
+            return False
+        if name.startswith(b"sshd"):
+            return True
+        pid = int(rest.split()[1])
+    return False
 
 
 def forwarded(environ: Mapping[str, str] = os.environ) -> str:

@@ -20,9 +20,10 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """Request `generation` was played to its end."""
+    """Request `generation` was played to its end; `whole` where that is sure, however late its beginning was told."""
 
     generation: int
+    whole: bool = False
 
 
 class Failed(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from earmark.tui.sound.speaker.flow import Flow
-from earmark.tui.sound.speaker.frames import CODECS, MOST_BYTES, Frame
+from earmark.tui.sound.speaker.frames import CODECS, Frame
 from earmark.tui.sound.speaker.freight import Freight
 from earmark.tui.sound.speaker.link import Link
 
@@ -22,6 +22,12 @@ PING: Final = 1.0
 SILENCE: Final = 3.0
 """Seconds without an answer after which the receiver counts as away, on top of what the line itself takes."""
 
+BLIND_RATE: Final = 128 * 1024
+"""Bytes of sound a second to a receiver that cannot answer: no queue grows on a line of 1.5 Mbit/s or more, and so what
+is reckoned there is near the truth.
+"""
+BLIND_FRAME: Final = 3 * 1024
+
 _BLIND_CODEC = "gzip"  # for whoever cannot say what it decodes: gunzip is everywhere
 _NAME = 16  # characters of a receiver's name that are shown
 
@@ -29,8 +35,10 @@ _NAME = 16  # characters of a receiver's name that are shown
 class Far:
     """One receiver behind one link. Moments are seconds of one clock. Not safe for two threads at once."""
 
-    def __init__(self, link: Link, now: float) -> None:
+    def __init__(self, link: Link, now: float, *, newer: bool = False) -> None:
+        """`newer`: another one played until it came."""
         self.link = link
+        self.newer = newer
         self.answers = False
         """Whether it says what it does; False for one that cannot, and until it has said hello."""
         self.away = False
@@ -40,6 +48,7 @@ class Far:
         self.freight: Freight | None = None
         """What goes there; None until it is known what it can decode."""
         self.flow = Flow()
+        self._blind_at = now
         self._receiver = ""
         self._hello_by = now + HELLO_WAIT
         self._ping: tuple[int, float] | None = None
@@ -65,9 +74,11 @@ class Far:
         self.answers = bool(name)
         self.heard_at = now
         self._receiver = "".join(c for c in name if c.isalnum() or c in "-/.")[:_NAME]
-        if self.freight is None:
-            known = [codec for codec in codecs if codec in CODECS]
-            self.freight = Freight(known[0] if known else _BLIND_CODEC)
+        known = [codec for codec in codecs if codec in CODECS]
+        codec = known[0] if known else _BLIND_CODEC
+        if self.freight is None or self.freight.codec != codec:
+            # One that says hello late may not know what was sent until then.
+            self.freight = Freight(codec)
             self.freight.want(expected)
 
     def arrived(self, now: float) -> None:
@@ -108,14 +119,25 @@ class Far:
     def load(self, now: float) -> bool:
         """Send the next bytes of sound, as many as the line takes without a queue; False when nothing more goes now."""
         piece = self._next()
-        room = self.flow.room() if self.answers else MOST_BYTES
+        room = self._room(now)
         if piece is None or self.freight is None or not room or self.link.clogged or not self.freight.packed(piece):
             return False
         for frame in self.freight.next(piece, room):
             self.link.send(frame)
             if self.answers and frame.data:
                 self.flow.sent(len(frame.data), now)
+            self._blind_at = max(self._blind_at, now) + len(frame.data) / BLIND_RATE
         return True
+
+    def due(self, now: float) -> float:
+        """Seconds until more sound may go to a receiver that cannot answer; a minute where that is not the question."""
+        return 60.0 if self.answers or self.link.clogged or self._next() is None else self._blind_at - now
+
+    def _room(self, now: float) -> int:
+        """Bytes that may go now; 0 for none."""
+        if self.answers:
+            return self.flow.room()
+        return BLIND_FRAME if now >= self._blind_at else 0
 
     def _next(self) -> Piece | None:
         return self.freight.pending(slow=self.flow.slow) if self.freight is not None and self.joined else None

@@ -43,10 +43,8 @@ class Freight:
 
     def _forget_others(self) -> list[Frame]:
         keys = {piece.key for piece in self._order}
-        gone = [key for key in self._loads if key not in keys]
-        for key in gone:
-            del self._loads[key]
-        return [Frame(f"F {key}") for key in gone]
+        gone = {key: self._loads.pop(key) for key in list(self._loads) if key not in keys}
+        return [Frame(f"F {key}") for key, load in gone.items() if load.sent]
 
     def first(self, piece: Piece) -> None:
         """This one is waited for: it goes before all others."""

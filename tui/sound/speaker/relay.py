@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from earmark.tui.sound.speaker.frames import GREETING, MAGIC, Frame, FrameReader, Garbled, LineReader
-from earmark.tui.sound.speaker.rendezvous import join
+from earmark.tui.sound.speaker.rendezvous import folder, join
 
 KNOCK: Final = 0.25
 """Seconds between looks for a sitting."""
@@ -69,7 +69,7 @@ class Relay:
     def _knock(self) -> None:
         self._program = self._join()
         if self._program is None:
-            self._tell("Waiting for a sitting: start `earmark review` on this host.")
+            self._tell(f"Waiting for a sitting: start `earmark review` on this host. (The two meet in {folder()}.)")
             now = time.monotonic()
             if now >= self._due:
                 self._due = now + ALIVE

@@ -27,6 +27,11 @@ from earmark.tui.sound.speaker.rendezvous import Meeting
 if TYPE_CHECKING:
     from earmark.tui.sound.track import Cut, Piece
 
+WAITS = ": sound waits for it, and goes on from its place when it is back."
+
+EARLY = 0.25
+"""Seconds before its time at which a receiver may say that it has played something to its end."""
+
 _NEWCOMERS = 8  # connections at a time that have not said who they are
 _TURN = 0.25  # seconds between looks at what is due while somebody is here
 
@@ -138,6 +143,7 @@ class Speaker:
         with self._lock:
             self._send(Frame("R"))
             self._closed = True
+            self._request = None
         self._ring()
         if threading.current_thread() is not self._thread:
             self._thread.join(1.0)
@@ -217,9 +223,10 @@ class Speaker:
             request, far = self._request, self._far
             if far is None:
                 return _TURN if self._newcomers else None
+            now, due = self._clock(), _TURN
             if request is not None and request.began and request.asked is not None and not far.answers:
-                return min(_TURN, max(0.0, request.asked + request.seconds - self._clock()))
-            return _TURN
+                due = request.asked + request.seconds - now
+            return max(0.0, min(_TURN, due, far.due(now)))
 
     def _welcome(self, selector: selectors.BaseSelector) -> None:
         connection = self._meeting.accept()
@@ -249,14 +256,15 @@ class Speaker:
     def _take(self, selector: selectors.BaseSelector, link: Link) -> None:
         """A speaker has joined: the one before ends."""
         del self._newcomers[link]
+        newer = self._far is not None
         if self._far is not None:
             self._send(Frame("Q another speaker of yours has taken over"))
-            self._leave(selector, self._far.link, "A newer speaker takes over")
-        self._far = Far(link, self._clock())
+            self._leave(selector, self._far.link, "A newer speaker takes over.")
+        self._far = Far(link, self._clock(), newer=newer)
         self.wanted = True
         self._send(Frame(MAGIC))
 
-    def _leave(self, selector: selectors.BaseSelector, link: Link, words: str = "The speaker is gone") -> None:
+    def _leave(self, selector: selectors.BaseSelector, link: Link, words: str = f"The speaker is gone{WAITS}") -> None:
         selector.unregister(link.socket)
         link.close()
         self._newcomers.pop(link, None)
@@ -264,7 +272,11 @@ class Speaker:
         if far is not None and link is far.link:
             self._far = self._request = None
             if far.joined:
-                self._events.append(Lost(far.heard_at if far.answers else self._clock(), words))
+                self._lose(far, self._clock(), words)
+
+    def _lose(self, far: Far, now: float, words: str) -> None:
+        """What a receiver that answers played after its last sign of life may not have been heard."""
+        self._events.append(Lost(far.heard_at if far.answers else now, words))
 
     def _hear(self, line: str, far: Far) -> None:
         """A line of the receiver's. What makes no sense is passed over: nothing that it says is trusted."""
@@ -296,7 +308,8 @@ class Speaker:
             self._events.append(Started(request.generation, max(request.asked, at)))
         elif word == "E" and request.began:
             self._request = None
-            self._events.append(Ended(request.generation))
+            # The way of `B` may have been longer than that of `E`: what counts is the time since it was asked for.
+            self._events.append(Ended(request.generation, whole=request.over(at + EARLY)))
         elif word == "X":
             self._request = None
             self._events.append(Failed(request.generation, one_line(f"at your end: {words or 'it does not play'}")))
@@ -304,7 +317,10 @@ class Speaker:
     def _greet(self, far: Far, name: str, codecs: Sequence[str]) -> None:
         self._silence()
         far.greet(name, codecs, self._expected, self._clock())
-        self._events.append(Joined(far.name, "" if name else "it cannot answer, so what is heard is estimated"))
+        words = ["a newer speaker has taken over"] if far.newer else []
+        if not name:
+            words.append("it cannot answer, so what is heard is estimated")
+        self._events.append(Joined(far.name, "; ".join(words)))
 
     def _pack(self) -> None:
         """Encode what goes out next, without the lock: a stop must not wait for it."""
@@ -323,7 +339,7 @@ class Speaker:
         for link in [link for link, by in self._newcomers.items() if by < now]:
             self._leave(selector, link)
         far, request = self._far, self._request
-        if far is None:
+        if far is None or self._closed:  # nothing goes out after `R`
             return
         if far.mute(now):
             self._greet(far, "", ())
@@ -333,7 +349,7 @@ class Speaker:
         far.ping(now)
         if far.silent(now):
             self._silence()
-            self._events.append(Lost(far.heard_at, "The speaker does not answer"))
+            self._lose(far, far.heard_at, f"The speaker does not answer{WAITS}")
             far.away = True
         while far.load(now):
             self._ask()

@@ -13,7 +13,8 @@ _PLAIN = "earmark speaker"
 
 def script(kind: str) -> str:
     """The receiver of a kind, `sh`, `python` or `powershell`; it calls this very program on this host, by its path."""
-    text = (files(__name__) / _FILES[kind]).read_text(encoding="utf-8")
+    # On a line of its own, whatever a start-up file on the host has printed: the line that fetches it begins there.
+    text = "\n" + (files(__name__) / _FILES[kind]).read_text(encoding="utf-8")
     command = f"{shlex.quote(program())} speaker"
     if kind == "python":
         return text.replace(f'REMOTE = "{_PLAIN}"', f"REMOTE = {command!r}", 1)

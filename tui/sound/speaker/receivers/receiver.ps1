@@ -1,6 +1,7 @@
 # Earmark's receiver for Windows PowerShell 5.1: plays what `earmark speaker` sends, with Windows' own sound player.
 #
-#   $EarmarkHost = 'user@host'; iex (ssh $EarmarkHost earmark speaker --receiver powershell | Out-String)
+#   $EarmarkHost = 'user@host'
+#   iex ((ssh $EarmarkHost earmark speaker --receiver powershell | Out-String) -replace '(?s)\A.*?(?=# Earmark)')
 #
 # Frames come as lines of base64, since this shell's pipes carry no bytes. Sound lives in memory, never in a file.
 
@@ -30,6 +31,10 @@ function New-Wave([byte[]]$Frames, [int]$First, [int]$Last, [int]$Rate) {
     return $stream
 }
 
+function Send-Answer($Ssh, [string]$Line) {
+    try { $Ssh.StandardInput.WriteLine($Line) } catch { } # the connection is gone: seen where one reads from it
+}
+
 function Start-Receiver([string]$Target) {
     $start = New-Object Diagnostics.ProcessStartInfo
     $start.FileName = 'ssh'
@@ -40,6 +45,7 @@ function Start-Receiver([string]$Target) {
     $ssh = [Diagnostics.Process]::Start($start)
     $ssh.StandardInput.NewLine = "`n"
     $ssh.StandardInput.AutoFlush = $true
+    Send-Answer $ssh '' # a code page may put a mark before the first line
     $player = New-Object Media.SoundPlayer
     $pieces = @{}
     $playing = $null
@@ -51,7 +57,7 @@ function Start-Receiver([string]$Target) {
         while (-not $over) {
             # SoundPlayer does not say when it is done: its time tells.
             if ($playing -and [DateTime]::UtcNow -ge $ends) {
-                $ssh.StandardInput.WriteLine("E $playing")
+                Send-Answer $ssh "E $playing"
                 $playing = $null
             }
             if (-not $next.Wait(10)) { continue }
@@ -62,7 +68,7 @@ function Start-Receiver([string]$Target) {
                 if ($line.Trim() -ne 'EARMARK-SOUND 1') { continue }
                 $begun = $true
                 Write-Host 'earmark: connected; sound goes out here. Keep this window open.'
-                $ssh.StandardInput.WriteLine('HELLO 1 powershell gzip,pcm')
+                Send-Answer $ssh 'HELLO 1 powershell gzip,pcm'
                 continue
             }
             $part = $line.Trim().Split(' ')
@@ -70,7 +76,7 @@ function Start-Receiver([string]$Target) {
                 'O' { $pieces[$part[1]] = @{ Rate = [int]$part[2]; Codec = $part[3]; Text = New-Object Text.StringBuilder; Frames = $null } }
                 'D' {
                     if ($pieces.ContainsKey($part[1])) { [void]$pieces[$part[1]].Text.Append($part[2]) }
-                    $ssh.StandardInput.WriteLine('A')
+                    Send-Answer $ssh 'A'
                 }
                 'P' {
                     $player.Stop()
@@ -84,21 +90,21 @@ function Start-Receiver([string]$Target) {
                             $player.Play()
                             $playing = $part[1]
                             $ends = [DateTime]::UtcNow.AddSeconds(([int]$part[4] - [int]$part[3]) / $piece.Rate)
-                            $ssh.StandardInput.WriteLine("B $playing")
+                            Send-Answer $ssh "B $playing"
                         } catch {
-                            $ssh.StandardInput.WriteLine("X $($part[1]) the sound player failed")
+                            Send-Answer $ssh "X $($part[1]) the sound player failed"
                         }
                     }
                 }
-                'S' { $player.Stop(); $playing = $null }
+                'S' { $player.Stop(); $player.Stream = $null; $playing = $null }
                 'F' { $pieces.Remove($part[1]) }
-                'R' { $player.Stop(); $playing = $null; $pieces.Clear() }
-                'K' { $ssh.StandardInput.WriteLine("K $($part[1])") }
+                'R' { $player.Dispose(); $player = New-Object Media.SoundPlayer; $playing = $null; $pieces.Clear() }
+                'K' { Send-Answer $ssh "K $($part[1])" }
                 'Q' { Write-Host "earmark: $($line.Substring(2))"; $over = $true }
             }
         }
     } finally {
-        $player.Stop()
+        $player.Dispose()
         $pieces.Clear()
         if (-not $ssh.HasExited) { $ssh.Kill() }
     }

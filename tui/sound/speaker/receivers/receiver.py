@@ -1,6 +1,8 @@
+#!/usr/bin/env python3
 """Earmark's receiver in plain Python: plays what `earmark speaker` sends, with a player that is there already.
 
-    python3 -c "$(ssh HOST earmark speaker --receiver python)" [SSH OPTIONS] HOST     starts ssh itself and answers
+    python3 -c "$(ssh HOST earmark speaker --receiver python | sed -n '/^#!/,$p')" [SSH OPTIONS] HOST
+                                                           starts ssh itself and answers
     ssh -T HOST earmark speaker | python3 receiver.py      cannot answer: what is heard is estimated
 
 Needs Python 3.8 and nothing else. Sound lives in memory and in pipes, never in a file. EARMARK_PLAYER names the player.
@@ -17,7 +19,13 @@ from array import array
 from itertools import accumulate
 from typing import IO, Dict, List, Optional
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 REMOTE = "earmark speaker"
+PAGE = 4096
 MAGIC = b"EARMARK-SOUND 1"
 SILENCE = 15.0  # seconds without a frame after which nothing is played any more: the host asks every two
 PLAYERS = {
@@ -115,14 +123,24 @@ class Receiver:
         except (OSError, zlib.error) as error:
             self.answer(f"X {generation} {error}")
             return
-        self.answer("B " + generation)
         threading.Thread(target=self.feed, args=(generation, process, sound), daemon=True).start()
 
     def feed(self, generation: str, process: "subprocess.Popen[bytes]", sound: memoryview) -> None:
         assert process.stdin
         try:
+            if fcntl is not None:  # a pipe of one page: the second goes in once the player takes the first
+                fcntl.fcntl(process.stdin, getattr(fcntl, "F_SETPIPE_SZ", 1031), PAGE)
+        except OSError:
+            pass  # not on this system: it counts as begun a little early
+        pages = 0
+        try:
             while sound:
-                sound = sound[process.stdin.write(sound) :]
+                sound = sound[process.stdin.write(sound[:PAGE]) :]
+                pages += 1
+                if pages == 2:
+                    self.begins(generation, process)
+            if pages < 2:
+                self.begins(generation, process)
             process.stdin.close()
         except OSError:
             pass  # stopped, or the player ended: its code tells
@@ -133,6 +151,12 @@ class Receiver:
                 self.process = None
         if mine:
             self.answer(f"E {generation}" if code == 0 else f"X {generation} {self.player} ended with {code}")
+
+    def begins(self, generation: str, process: "subprocess.Popen[bytes]") -> None:
+        with self.lock:
+            mine = self.process is process
+        if mine:
+            self.answer("B " + generation)
 
     def receive(self, source: IO[bytes]) -> bool:
         """Frames until the connection ends (False) or another receiver takes over (True)."""

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Earmark's receiver for a POSIX shell: plays what `earmark speaker` sends, with a player that is there already.
 #
-#   sh -c "$(ssh HOST earmark speaker --receiver sh)" - [SSH OPTIONS] HOST     starts ssh itself and answers
+#   sh -c "$(ssh HOST earmark speaker --receiver sh | sed -n '/^#!/,$p')" - [SSH OPTIONS] HOST
+#                                                                             starts ssh itself and answers
 #   ssh -T HOST earmark speaker --text | sh receiver.sh                        cannot answer: what is heard is estimated
 #
 # Sound lives in this shell's memory and in pipes, never in a file. EARMARK_PLAYER names the player to take.
@@ -17,6 +18,7 @@ play() { # play PLAYER RATE: 16-bit little-endian frames of one channel from sta
         pw-play) exec pw-play --raw --format=s16 --channels=1 --rate="$2" - ;;
         ffplay) exec ffplay -v quiet -nodisp -autoexit -f s16le -ar "$2" -i - ;;
         play) exec play -q -t raw -e signed -b 16 -c 1 -r "$2" --buffer 640 - ;;
+        *) exit 1 ;;
     esac
 }
 
@@ -66,6 +68,7 @@ sound() { # sound GENERATION KEY FIRST LAST: in a process of its own, which `sto
 
 receive() { # frames from standard input, answers to descriptor 3
     job='' pieces=' ' begun=''
+    trap 'stop; exit 130' INT TERM HUP
     while IFS=' ' read -r word a b c d; do
         if [ -z "$begun" ]; then
             [ "$word $a" = 'EARMARK-SOUND 1' ] || continue

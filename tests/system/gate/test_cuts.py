@@ -1,0 +1,156 @@
+"""Connections cut anywhere, and gates killed in mid-push: every decision arrives exactly once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from earmark.queue.decision import Decision, Verdict
+from earmark.queue.journal import Journal
+from earmark.queue.stamp import new_id, told_time
+from earmark.queue.store.gate.address import parse
+from earmark.queue.store.gate.client import GateStore
+from earmark.queue.store.gate.ssh import SshWay, open_ssh
+from earmark.queue.store.interface import StoreError
+from earmark.queue.sync import send
+from system.gate.conftest import Team
+from system.gate.proxy import Proxy
+
+LONG = bool(os.environ.get("EARMARK_LONG"))
+SEED = int(os.environ.get("EARMARK_SEED") or random.randrange(2**32))
+
+
+@pytest.fixture
+def proxy(team: Team, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Ada's way to the host goes through it, as `ssh://cut`."""
+    for name, value in team.server.environment.items():
+        monkeypatch.setenv(name, value)
+    proxy = Proxy(team.server.port)
+    team.server.host("cut", "ada", port=proxy.port)
+    yield proxy
+    SshWay(parse("ssh://cut")).sign_out()
+    proxy.close()
+
+
+@pytest.fixture
+def decide(team: Team, tmp_path: Path) -> Iterator[tuple[Journal, Callable[[int], None]]]:
+    """Ada's journal, and decisions to write into it."""
+    with team.host.database() as connection:
+        clips = [clip for (clip,) in connection.execute("SELECT id FROM clip ORDER BY arrival")]
+    connection.close()
+    with Journal.open(tmp_path / "journal", "ada", app="test") as journal:
+
+        def decide(count: int) -> None:
+            for number in range(count):
+                journal.append(
+                    Decision(
+                        id=new_id(),
+                        at=told_time(),
+                        reviewer="ada",
+                        clip=clips[number % len(clips)],
+                        verdict=Verdict.CORRECTED,
+                        text=f"text {journal.head.seq}",
+                        shown="machine",
+                    )
+                )
+
+        yield journal, decide
+
+
+def arrives(journal: Journal, *, most: int = 20) -> int:
+    """Sync until all is there, over as many connections as it takes; says how many times something broke."""
+    broken = 0
+    while True:
+        store: GateStore | None = None
+        try:
+            store = open_ssh("ssh://cut", prompt=False)
+            assert send(journal, store).unsent == 0
+            return broken
+        except StoreError:
+            broken += 1
+            assert broken < most
+        finally:
+            if store is not None:
+                store.close()
+
+
+def check(team: Team, journal: Journal) -> None:
+    """The store has each line of the journal exactly once."""
+    with team.host.database() as connection:
+        rows = connection.execute("SELECT seq, id, json_extract(payload, '$.text') FROM line ORDER BY seq").fetchall()
+        aside = connection.execute("SELECT count(*) FROM quarantine").fetchone()
+    connection.close()
+    assert aside == (0,)
+    assert [(seq, name, text) for seq, name, text in rows] == [
+        (entry.seq, entry.id, entry.text) for entry in journal.entries()
+    ]
+
+
+def test_a_connection_cut_after_any_number_of_bytes(
+    team: Team, proxy: Proxy, decide: tuple[Journal, Callable[[int], None]]
+) -> None:
+    """From the first byte of the handshake to the last of the push. The cuts lie in ssh's own packets: those at and in
+    each frame of ours are in the unit tests.
+    """
+    print(f"seed {SEED}")
+    journal, write = decide
+    write(30)
+    assert arrives(journal) == 0
+    SshWay(parse("ssh://cut")).sign_out()
+    whole = proxy.passed
+    assert whole > 10_000
+    chance = random.Random(SEED)
+    cuts = 300 if LONG else 12
+    for number in range(cuts):
+        # Most of them late, where the decisions travel.
+        limit = chance.randrange(1, whole) if number % 4 == 0 else chance.randrange(whole // 3, whole)
+        proxy.limits = [limit] * chance.choice([1, 2])
+        write(30)
+        arrives(journal)
+        proxy.limits = []
+        SshWay(parse("ssh://cut")).sign_out()
+    check(team, journal)
+    assert proxy.cuts >= cuts // 2
+
+
+def test_gates_killed_in_mid_push(team: Team, proxy: Proxy, decide: tuple[Journal, Callable[[int], None]]) -> None:
+    print(f"seed {SEED}")
+    journal, write = decide
+    chance = random.Random(SEED)
+    wanted = 50 if LONG else 8
+    killed = 0
+    done = threading.Event()
+
+    def kill() -> None:
+        nonlocal killed
+        while not done.is_set():
+            done.wait(chance.uniform(0.0, 0.4))
+            for pid in team.server.gates():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+
+    store = open_ssh("ssh://cut", prompt=False)
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        for _ in range(10_000):
+            write(20)
+            with contextlib.suppress(StoreError):
+                send(journal, store)
+            if killed >= wanted:
+                break
+    finally:
+        done.set()
+        killer.join()
+        store.close()
+    arrives(journal)
+    assert killed >= wanted
+    check(team, journal)

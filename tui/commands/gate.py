@@ -1,0 +1,34 @@
+"""`earmark gate`: the host's end of a store over SSH."""
+
+from __future__ import annotations
+
+import click
+
+from earmark.tui.commands.common import Invocation, invocation
+
+
+@click.command()
+@click.option("--store", metavar="URL", help="The store that it leads to.  [default: this account's]")
+@click.option("--as", "reviewer", metavar="REVIEWER", help="In whose name alone.  [default: this account's]")
+@invocation
+def gate(given: Invocation, store: str | None, reviewer: str | None) -> None:
+    """Let one reviewer in, over standard input and output: what ssh starts here for Earmark at the other end.
+
+    As the command of a key in authorized_keys (or ForceCommand in sshd_config) it makes that key good for reviewing in
+    one person's name, and for nothing else.
+
+    \b
+    Examples:
+      earmark gate --store sqlite:////srv/earmark --as ada
+    """
+    from earmark.queue.store.gate.process import run
+
+    settings = given.settings(store=store)
+    code = run(
+        settings.store_url,
+        reviewer,
+        named=store is not None,
+        lease_seconds=settings.lease_minutes * 60,
+        critical_hold=settings.critical_hold_days * 86400,
+    )
+    raise click.exceptions.Exit(code)
