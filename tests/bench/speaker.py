@@ -32,6 +32,9 @@ SLOW_RECEIVERS = [("dash", "paplay"), ("python3", "paplay")]
 DELAY, RATE = 0.1, 32_000
 """Seconds one way, and bytes a second each way."""
 
+LATE = 900.0
+"""Milliseconds that stand for all that is later."""
+
 SPREAD = 100
 """How loud the noise is, for clips that are as large as speech."""
 
@@ -73,7 +76,11 @@ def measure(
     pass_time(console, listen)
     for _ in range(count):
         accepted = press(console, "\r", then=1.0)
-        heard["sounds"].append(onset(place.recording, accepted))
+        try:
+            heard["sounds"].append(onset(place.recording, accepted))
+        except IndexError:  # nothing came: it counts as late, and there is nothing to silence
+            heard["sounds"].append(LATE)
+            pass_time(console, 2 * CLIP_SECONDS)
         paused = press(console, " ", then=then)
         heard["silent"].append(silence(place.recording, paused))
         if beside:
@@ -180,14 +187,13 @@ def prepared() -> Iterator[tuple[Place, Pulse]]:
 
 def main() -> None:
     count = runs(__doc__ or "", 30)
-    table: list[Row] = []
     with prepared() as (place, pulse):
+        # It takes a while: each part is shown when it is done.
         for shell, player in RECEIVERS:
-            table += on_loopback(place, shell, player, count)
-        table += forwarded(place, pulse, count)
+            show(on_loopback(place, shell, player, count))
+        show(forwarded(place, pulse, count))
         for shell, player in SLOW_RECEIVERS:
-            table += on_a_slow_line(place, shell, player, max(3, count // 2))
-    show(table)
+            show(on_a_slow_line(place, shell, player, max(3, count // 2)))
     print(f"\nLost packets: {'not part of this run' if netem() else 'not tried, this kernel has no netem'}.")
 
 

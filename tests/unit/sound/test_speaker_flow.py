@@ -67,6 +67,28 @@ def test_acknowledgements_that_come_in_bunches_deceive_nobody() -> None:
     flow.pinged(0.2, 0.0)
     assert fill(flow, line) > 0.7 * line.rate
     assert flow.slow
+
+
+def test_acknowledgements_that_come_all_together_are_no_pause() -> None:
+    flow = Flow()
+    now = 1.0
+    flow.pinged(0.2, now)
+    sent = []
+    for _ in range(8):
+        count = 0
+        while size := flow.room():
+            flow.sent(size, now)
+            count += 1
+        sent.append(count)
+        now += 0.2
+        for _ in range(count):
+            flow.arrived(now)
+    assert sent[-1] > 2 * sent[0]
+
+
+def test_the_rate_of_bunches_is_that_of_the_line() -> None:
+    flow, line = Flow(), Line(24_000, 0.2, bunch=0.03)
+    fill(flow, line)
     assert flow.rate == pytest.approx(line.rate, rel=0.3)
 
 

@@ -36,6 +36,7 @@ _FILTER = (
     4  # delays of which the least counts: a receiver on a busy machine answers late now and then (RFC 6817, 3.4.2)
 )
 _FLOOR = 0.75  # of what the line was seen to hold: less would be no answer to a queue of our own
+_RAMP = 2.0 * LEAST  # bytes on the way at first, and after a pause
 _FRAMES = 16  # to a window: acknowledgements that come one by one let sound out one by one
 
 
@@ -70,7 +71,8 @@ class Flow:
         self._sent: deque[tuple[int, float, bool]] = deque()
         self._in_flight = 0
         self._slow_start = True
-        self._ramp = 0.0
+        self._ramp = _RAMP
+        self._arrived_at = 0.0
         self._trip = _Least()
         self._empty_line = _Least()
         self._lately: deque[float] = deque(maxlen=_FILTER)
@@ -86,8 +88,9 @@ class Flow:
 
     def sent(self, size: int, now: float) -> None:
         """A frame of sound went out."""
-        if self._in_flight == 0:
-            self._ramp = 2.0 * LEAST
+        # Acknowledgements that came together leave nothing on the way for a moment: that is no pause.
+        if self._in_flight == 0 and now - self._arrived_at > self.base:
+            self._ramp = _RAMP
         self._sent.append((size, now, self._in_flight > 0))
         self._in_flight += size
 
@@ -99,6 +102,7 @@ class Flow:
         self._in_flight -= size
         self._count(size if behind_another else 0, now)
         self._ramp += size
+        self._arrived_at = now
         self.delay = now - at
         self._trip.note(self.delay, now)
         alike = self.delay - (max(0, size - LEAST) / self.rate if self.rate else 0.0)
