@@ -212,8 +212,9 @@ def test_a_stop_waits_behind_no_more_sound_than_a_window(state: Path) -> None:
         desk.tracks[1] = a_track(9, 19.0)
         desk.play(0)
         until(lambda: any(line.startswith("D ") for line in desk.end.lines))
-        desk.end.say(*["A"] * 100)
+        # First the ones to come, then those that have come: none may be left out in between.
         desk.end.acknowledges = True
+        desk.end.say(*["A"] * 100)
         desk.end.asked_for(1)
         desk.end.begins()
         until(lambda: desk.player.sounding)

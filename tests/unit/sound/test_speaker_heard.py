@@ -406,8 +406,16 @@ def test_those_who_say_nothing_do_not_keep_others_out(booth: Booth) -> None:
     idlers = []
     for _ in range(30):
         idler = socket.socket(socket.AF_UNIX)
-        idler.connect(str(socket_in(booth.state)))
         idlers.append(idler)
+
+        def connects(idler: socket.socket = idler) -> bool:
+            try:
+                idler.connect(str(socket_in(booth.state)))
+            except ConnectionRefusedError:  # it is there, and not listened at yet
+                return False
+            return True
+
+        until(connects, "nobody listens")
     deadline = time.monotonic() + 20
     while booth.player.sink_name is None:
         assert time.monotonic() < deadline
