@@ -220,7 +220,7 @@ def test_another_speaker_ends_this_one_with_words(line: Line) -> None:
     send(program, Frame("S"), Frame("Q another speaker of yours has taken over"))
     until(lambda: line.ended)
     assert line.ended == ["The end: another speaker of yours has taken over."]
-    assert line.frames()[-1] == Frame("Q another speaker of yours has taken over")
+    until(lambda: line.frames()[-1:] == [Frame("Q another speaker of yours has taken over")])
     program.close()
 
 
