@@ -332,8 +332,9 @@ class Player:
             return
         with self._lock:
             place, speed = self._ahead.missing(), self._deck.speed
-        if place is None:
-            return
+            if place is None:
+                self._outlet.expect(self._ahead.pieces())
+                return
         track, start = place
         cut = self._cut(track, start, track.duration, speed)
         with self._lock:
@@ -378,8 +379,7 @@ class Player:
             if self._outlet.far is not None:
                 run.at = None  # it said that it sounds, and cannot be believed: none of it counts
             self._halt()
-        again = self._outlet.failed(event.reason)
-        self._box.put("go") if again else self.pause()
+        self._box.put("go") if self._outlet.failed(event.reason) else self.pause()
 
     def _on_joined(self, event: Joined) -> None:
         """Somebody plays elsewhere from now on: what plays goes on there."""

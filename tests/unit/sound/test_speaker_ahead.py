@@ -108,6 +108,56 @@ def test_on_a_slow_line_more_of_them_travel_ahead(desk: Desk) -> None:
     desk.holds(*desk.tracks)
 
 
+def test_a_long_clip_goes_on_without_a_hole(desk: Desk) -> None:
+    """Its next piece travels while the one before sounds, and what has sounded is there for when it is played again."""
+    desk.tracks[0] = a_track(7, 50.0)
+    desk.play(0)
+    desk.player.ahead(desk.tracks[1:])
+    key = desk.end.asked_for(1)[1]
+    desk.end.begins()
+    second = desk.tracks[0].cut(desk.player._deck.run.end, 50.0, 1.0).piece  # type: ignore[union-attr]  # it runs
+    until(lambda: desk.end.shapes.get(second.key, (0, "", -1))[2] == len(desk.end.pieces.get(second.key, b"")))
+    desk.player.seek(desk.player._deck.run.end + 1.0)  # type: ignore[union-attr]  # it runs
+    assert desk.end.asked_for(2)[1] == second.key
+    desk.player.replay()
+    assert desk.end.asked_for(3)[1] == key
+    assert f"F {key}" not in desk.end.lines
+    assert [line.split()[1] for line in desk.end.lines if line.startswith("O ")].count(key) == 1
+
+
+def test_a_clip_that_waits_for_a_key_is_there_when_it_comes(desk: Desk) -> None:
+    desk.play(0)
+    desk.player.ahead(desk.tracks[1:])
+    desk.holds(*desk.tracks[:2])
+    desk.player.load_track("clip 1", desk.tracks[1])
+    desk.player.ahead(desk.tracks[2:])
+    desk.holds(*desk.tracks[1:3])
+    assert f"F {key_of(desk.tracks[1])}" not in desk.end.lines
+    desk.player.play()
+    assert desk.end.asked_for(2)[1] == key_of(desk.tracks[1])
+
+
+def test_a_key_does_not_wait_while_clips_ahead_are_made_ready(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.play(0)
+    desk.end.asked_for(1)
+    made = threading.Semaphore(0)
+    cut = Track.cut
+
+    def slowly(track: Track, start: float, end: float, speed: float) -> Any:
+        if track in desk.tracks[1:]:
+            made.acquire()
+        return cut(track, start, end, speed)
+
+    monkeypatch.setattr(Track, "cut", slowly)
+    desk.player.ahead(desk.tracks[1:])
+    time.sleep(0.1)
+    desk.player.replay()
+    made.release()  # one of four is ready, and the key comes before the others
+    desk.end.asked_for(2)
+    for _ in range(8):
+        made.release()
+
+
 def test_what_does_not_come_next_any_more_is_forgotten_there(desk: Desk) -> None:
     desk.play(0)
     desk.player.ahead(desk.tracks[1:3])

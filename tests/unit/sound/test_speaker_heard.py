@@ -217,6 +217,33 @@ def test_an_end_that_comes_too_soon_is_no_hearing(booth: Booth) -> None:
     assert not booth.player.playing
 
 
+def test_a_beginning_that_is_told_late_is_no_end_too_soon(booth: Booth) -> None:
+    end = booth.end()
+    booth.player.play()
+    end.asked_for(1)
+    booth.clock.now += 1.0
+    end.begins()
+    booth.sounds()
+    booth.clock.now += LENGTH - 1.0
+    end.ends()
+    booth.until(lambda: booth.of(Finished))
+    assert booth.player.heard == 1.0
+    assert not [event for event in booth.of(SinkChanged) if "broke off" in (event.reason or "")]
+
+
+def test_a_sound_that_was_said_to_begin_and_then_failed_was_not_heard(booth: Booth) -> None:
+    end = booth.end()
+    booth.player.play()
+    end.asked_for(1)
+    end.begins()
+    booth.sounds()
+    booth.clock.now += LENGTH
+    end.say(f"X {end.asked[0]} no device")
+    booth.told("no device")
+    booth.until(lambda: not booth.player.playing)
+    assert booth.player.heard == 0.0
+
+
 def test_a_receiver_whose_player_fails_is_told_of_and_nothing_counts(booth: Booth) -> None:
     end = booth.end()
     booth.player.play()
@@ -316,6 +343,18 @@ def test_one_that_says_hello_late_is_believed_from_then_on(booth: Booth) -> None
     assert not booth.player.sounding
     end.begins()
     booth.sounds()
+
+
+def test_one_that_says_late_what_it_decodes_gets_that(booth: Booth) -> None:
+    end = booth.end(None, acknowledges=True)
+    booth.clock.now += HELLO_WAIT
+    booth.told("estimated")
+    booth.player.play()
+    booth.until(lambda: end.shapes)
+    end.say("HELLO 1 late delta")
+    booth.until(lambda: any(codec == "delta" for _, codec, _ in end.shapes.values()))
+    key = end.asked_for(1)[1]
+    assert end.shapes[key][1] == "delta"
 
 
 # -- who comes and goes ----------------------------------------------------------------------------------------------
