@@ -7,6 +7,7 @@ load: whoever steals the database has no sound. The clock is the server's.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -28,6 +29,7 @@ from earmark.queue.store.interface import (
     Unknown,
 )
 from earmark.queue.store.postgres_database import Database
+from earmark.queue.store.postgres_withdrawals import Withdrawals
 
 
 class PostgresStore:
@@ -43,6 +45,7 @@ class PostgresStore:
         self._master_setting = master_key
         self._master: bytes | None = None
         self._objects: Objects | None = None
+        self._withdrawals = Withdrawals(self._database)
         self.id = self._database.known.store
 
     # What a reviewer may ask
@@ -78,17 +81,20 @@ class PostgresStore:
         return epoch, tuple(clips)
 
     def lease(self, reviewer: str, count: int, *, lang: str | None = None, first: Sequence[str] = ()) -> list[Leased]:
+        self._withdrawals.check()
         return self._leased(
             "SELECT * FROM earmark.lease(%s, %s, %s, %s::text[], %s)",
             (reviewer, count, lang, list(first), self._lease_seconds),
         )
 
     def reopen(self, reviewer: str, clips: Sequence[str]) -> list[Leased]:
+        self._withdrawals.check()
         return self._leased(
             "SELECT * FROM earmark.reopen(%s, %s::text[], %s)", (reviewer, list(clips), self._lease_seconds)
         )
 
     def renew(self, reviewer: str, clips: Sequence[str]) -> frozenset[str]:
+        self._withdrawals.check()
         (held,) = self._database.row(
             "SELECT earmark.renew(%s, %s::text[], %s)", (reviewer, list(clips), self._lease_seconds)
         )
@@ -98,6 +104,7 @@ class PostgresStore:
         self._database.row("SELECT earmark.release(%s, %s::text[])", (reviewer, list(clips)))
 
     def audio(self, reviewer: str, clip: str) -> bytes:
+        self._withdrawals.check()
         key, name = self._database.row("SELECT key, object FROM earmark.audio_key(%s, %s)", (reviewer, clip))
         master = self._master_key()
         try:
@@ -125,8 +132,10 @@ class PostgresStore:
         return postgres_intake.add(self._database, self._audio_objects(), self._master_key(), clips)
 
     def withdraw(self, clips: Sequence[str]) -> int:
+        self._refuse_behind()
         fresh, unknown = self._database.row("SELECT fresh, unknown FROM earmark.withdraw(%s::text[])", (list(clips),))
         self._remove_rubbish()
+        self._withdrawals.write_down()
         if unknown:
             raise Unknown(tuple(unknown))
         return int(fresh)
@@ -135,10 +144,21 @@ class PostgresStore:
         from earmark.queue.store import postgres_intake
         from earmark.queue.store.naming import pseudonym
 
+        self._refuse_behind()
         key = postgres_intake.secrets_of(self._database, self._master_key()).pseudonym
         (count,) = self._database.row("SELECT earmark.withdraw_subject(%s)", (pseudonym(key, subject),))
         self._remove_rubbish()
+        self._withdrawals.write_down()
         return int(count)
+
+    def rewrite_log(self) -> None:
+        """Write the log of withdrawals anew, from this database: for one that is lost for good."""
+        self._withdrawals.rewrite()
+
+    def replay(self) -> tuple[int, int]:
+        replayed = self._withdrawals.replay()
+        self._remove_rubbish()
+        return replayed
 
     def results(
         self, verdicts: frozenset[str] | None = None, *, every_revision: bool = False, source: bool = False
@@ -151,6 +171,9 @@ class PostgresStore:
         (count,) = self._database.row("SELECT earmark.purge(%s)", (now,))
         if self._database.known.supervisor:
             self._remove_rubbish()
+            # What a program that died has not written down any more; where that cannot be done, `check` tells.
+            with contextlib.suppress(StoreError):
+                self._withdrawals.write_down()
         return int(count)
 
     def _leased(self, query: str, given: Sequence[Any]) -> list[Leased]:
@@ -158,6 +181,11 @@ class PostgresStore:
             Leased(lease, Clip(clip, duration, rate, hypothesis_in(hypothesis), lang, peaks or b""), expires)
             for lease, clip, lang, duration, rate, hypothesis, peaks, expires in self._database.rows(query, given)
         ]
+
+    def _refuse_behind(self) -> None:
+        """A withdrawal waits for those that the database has forgotten, but never for a log that is out of reach."""
+        with contextlib.suppress(StoreUnreachable):
+            self._withdrawals.check()
 
     def _remove_rubbish(self) -> None:
         """Remove sealed audio whose keys are destroyed. The keys went first: what cannot be reached from here is noise,

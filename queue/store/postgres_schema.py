@@ -60,6 +60,7 @@ def init(url: str, *, audio: str, master: Callable[[], bytes]) -> Made:
             made = _migrate(connection, roles, shown(url))
             if made.before == 0:
                 _fill(connection, audio, master())
+        _start_log(connection, roles)
         return made
 
 
@@ -69,7 +70,9 @@ def upgrade(url: str) -> Made:
         if _version(connection) is None:
             raise StoreError(f"{shown(url)}: no Earmark store is here yet; run 'earmark store init'")
         with _as_owner(connection, roles):
-            return _migrate(connection, roles, shown(url))
+            made = _migrate(connection, roles, shown(url))
+        _start_log(connection, roles)
+        return made
 
 
 def add_person(url: str, reviewer: str, role: str, *, supervisor: bool) -> bool:
@@ -231,3 +234,28 @@ def _fill(connection: psycopg.Connection[Any], audio: str, master: bytes) -> Non
     for name, value in values.items():
         connection.execute("INSERT INTO earmark.meta (name, value) VALUES (%s, %s)", (name, value))
     connection.execute("INSERT INTO earmark.policy (audio) VALUES (%s)", (audio,))
+
+
+def _start_log(connection: psycopg.Connection[Any], roles: Roles) -> None:
+    """Begin the log of withdrawals beside the audio, unless it has begun. Raises `StoreError`: then nothing is done."""
+    from earmark.queue.store.withdrawal_log import open_log
+
+    with _as_owner(connection, roles):
+        row = connection.execute(
+            """SELECT audio, (SELECT encode(value, 'hex') FROM earmark.meta WHERE name = 'store'),
+                   EXISTS (SELECT FROM earmark.withdrawal WHERE outside)
+               FROM earmark.policy"""
+        ).fetchone()
+    if row is None:
+        raise StoreError("the store was never finished; run 'earmark store init' again")
+    audio, store, begun = row
+    if begun:
+        # A log that has begun and is not here is looked for, not begun anew.
+        return
+    try:
+        open_log(audio, store).start()
+    except OSError as error:
+        raise StoreError(
+            f"the log of withdrawals cannot be kept beside the audio at {audio}: {error.strerror}; nothing was done. "
+            "Run this where the audio can be reached"
+        ) from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation
+from earmark.tui.commands.common import Invocation, invocation, plural
 
 if TYPE_CHECKING:
     from earmark.tui.settings import Settings
@@ -119,6 +119,46 @@ def check(given: Invocation) -> None:
         click.echo(f"{'ok   ' if found.good else 'fault'}  {found.words}", err=not found.good)
     if faults:
         raise click.exceptions.Exit(1)
+
+
+@store.command()
+@click.option(
+    "--log-lost", is_flag=True, help="The log beside the audio is lost for good: write it anew from this database."
+)
+@invocation
+def replay(given: Invocation, log_lost: bool) -> None:
+    """Put withdrawals in force again that a database brought back from an older copy has forgotten. For supervisors.
+
+    Each withdrawal is also written down outside the database: beside the audio, in a store on one machine in
+    withdrawn.jsonl beside store.db. Until what is written there is in force, nobody is given a clip or its sound. Bring
+    back a database or the audio from a copy, but never that log. Running it again changes nothing.
+
+    \b
+    Examples:
+      earmark store replay
+    """
+    from earmark.queue.store.open import open_store
+
+    settings = given.settings()
+    opened = open_store(settings.store_url, master_key=settings.master_key)
+    try:
+        if log_lost:
+            from earmark.queue.store.postgres import PostgresStore
+
+            if not isinstance(opened, PostgresStore):
+                raise click.UsageError(
+                    "--log-lost is for a store in PostgreSQL: the other kind writes its log by itself."
+                )
+            opened.rewrite_log()
+            click.echo("The log of withdrawals is written anew.")
+            return
+        replayed, clips = opened.replay()
+    finally:
+        opened.close()
+    if replayed:
+        click.echo(f"{plural(replayed, 'withdrawal')} put in force again: {plural(clips, 'clip')} erased.")
+    else:
+        click.echo("Nothing to do: all withdrawals that were written down are in force.")
 
 
 @store.command("add-reviewer")

@@ -13,11 +13,11 @@ from earmark.queue.store.postgres import PostgresStore
 
 REVIEWERS = {
     "audio_key", "counts", "head", "hello", "lease", "purge", "push", "quarantined", "release", "renew", "reopen",
-    "withdrawn",
+    "withdrawals", "withdrawn",
 }  # fmt: skip
 SUPERVISORS = {
-    "admit", "export_from", "outcomes", "removed", "results", "secrets", "set_policy", "to_remove", "withdraw",
-    "withdraw_subject",
+    "admit", "export_from", "is_outside", "not_outside", "nothing_outside", "outcomes", "removed", "replay", "results",
+    "secrets", "set_policy", "to_remove", "withdraw", "withdraw_subject",
 }  # fmt: skip
 
 
