@@ -18,6 +18,7 @@ def open_store(
     lease_seconds: float = LEASE_SECONDS,
     critical_hold: float = CRITICAL_HOLD,
     master_key: str | None = None,
+    via: str | None = None,
 ) -> Store:
     """The store that `url` names; an SQLite store is made when it is not there.
 
@@ -28,7 +29,8 @@ def open_store(
     the key that its audio keys are sealed under, or is `command:` and a command that prints it.
 
     `lease_seconds` is how long a lease lasts unless renewed, `critical_hold` how many seconds after a critical mark the
-    clip's audio key is destroyed (in PostgreSQL the store's own policy says it). Raises `StoreError`; also for `ssh://`,
+    clip's audio key is destroyed (in PostgreSQL the store's own policy says it). `via` is how somebody came here, for a
+    team's audit. Raises `StoreError`; also for `ssh://`,
     which leads to no more than a `ReviewStore`.
     """
     scheme, found, rest = url.partition("://")
@@ -37,7 +39,7 @@ def open_store(
     if scheme not in _SCHEMES:
         raise StoreError(f"unknown kind of store '{scheme}'; {_nearest(scheme)}")
     if scheme == "postgresql":
-        return _postgres(url, lease_seconds, master_key)
+        return _postgres(url, lease_seconds, master_key, via)
     if scheme == "ssh":
         raise StoreError(
             f"'{url}' is for reviewing: load, export and withdraw on the store's own host, or name the store itself"
@@ -75,12 +77,12 @@ def open_review_store(
     return open_store(url, lease_seconds=lease_seconds, critical_hold=critical_hold, master_key=master_key)
 
 
-def _postgres(url: str, lease_seconds: float, master_key: str | None) -> Store:
+def _postgres(url: str, lease_seconds: float, master_key: str | None, via: str | None) -> Store:
     try:
         from earmark.queue.store.postgres import PostgresStore
     except ImportError:
         raise StoreError("a store in PostgreSQL needs psycopg: pip install 'earmark[postgres]'") from None
-    return PostgresStore(url, lease_seconds=lease_seconds, master_key=master_key)
+    return PostgresStore(url, lease_seconds=lease_seconds, master_key=master_key, via=via)
 
 
 def _nearest(scheme: str) -> str:

@@ -37,10 +37,13 @@ class PostgresStore:
 
     `lease_seconds` is how long leases last, up to the store's own policy; how long a critical clip is held is the
     policy's alone. `master_key` as in `open_store`: without one all goes but sound, loading and withdrawing a person.
+    `via` says in the audit how somebody came here.
     """
 
-    def __init__(self, url: str, *, lease_seconds: float, master_key: str | None = None) -> None:
-        self._database = Database(url)
+    def __init__(
+        self, url: str, *, lease_seconds: float, master_key: str | None = None, via: str | None = None
+    ) -> None:
+        self._database = Database(url, via)
         self._lease_seconds = lease_seconds
         self._master_setting = master_key
         self._master: bytes | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.tui.commands.common import Invocation, invocation, plural
+from earmark.tui.commands.store_audit import audit
 
 if TYPE_CHECKING:
     from earmark.tui.settings import Settings
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 def store() -> None:
     """A team's store in PostgreSQL: make it, bring it up to date, let people in.
 
-    `--store` (or EARMARK_STORE) names it: postgresql://USER@HOST/DATABASE. Except for `check` and `policy`, USER must
-    own the database and be allowed to create roles. A store on one machine (sqlite:///FOLDER) needs none of this.
+    `--store` (or EARMARK_STORE) names it: postgresql://USER@HOST/DATABASE. Except for `check`, `policy`, `replay` and
+    `audit`, USER must own the database and be allowed to create roles. A store on one machine (sqlite:///FOLDER) needs
+    none of this but `replay`.
 
     \b
     Examples:
@@ -51,7 +53,7 @@ def init(given: Invocation, audio: str) -> None:
     from pathlib import Path
 
     settings = given.settings()
-    url = _url(settings)
+    url = url_of(settings)
     if settings.master_key is None:
         raise click.ClickException(
             "a store's audio is sealed under a master key: set EARMARK_MASTER_KEY (or master_key in config.toml) to "
@@ -90,7 +92,7 @@ def upgrade(given: Invocation) -> None:
     Examples:
       earmark store upgrade
     """
-    url = _url(given.settings())
+    url = url_of(given.settings())
     from earmark.queue.store import postgres_schema
 
     made = postgres_schema.upgrade(url)
@@ -110,7 +112,7 @@ def check(given: Invocation) -> None:
       earmark store check
     """
     settings = given.settings()
-    url = _url(settings)
+    url = url_of(settings)
     from earmark.queue.store.postgres_check import check as look
 
     faults = 0
@@ -174,7 +176,7 @@ def add_reviewer(given: Invocation, name: str, role: str, supervisor: bool) -> N
       earmark store add-reviewer anna --role anna
       earmark store add-reviewer eve --role eve --supervisor
     """
-    url = _url(given.settings())
+    url = url_of(given.settings())
     from earmark.queue.store import postgres_schema
     from earmark.queue.text import clean_name
 
@@ -196,7 +198,7 @@ def remove_reviewer(given: Invocation, role: str) -> None:
     Examples:
       earmark store remove-reviewer anna
     """
-    url = _url(given.settings())
+    url = url_of(given.settings())
     from earmark.queue.store import postgres_schema
 
     postgres_schema.remove_person(url, role)
@@ -218,7 +220,7 @@ def policy(
       earmark store policy
       earmark store policy --lease-cap 1500
     """
-    url = _url(given.settings())
+    url = url_of(given.settings())
     from earmark.queue.store import postgres_check
 
     now = postgres_check.policy(
@@ -234,7 +236,10 @@ def policy(
     click.echo(f"longest lease       {now.longest_lease / 86400:g} days")
 
 
-def _url(settings: Settings) -> str:
+store.add_command(audit)
+
+
+def url_of(settings: Settings) -> str:
     """The PostgreSQL store's URL. Raises `ClickException` for another kind of store, or without psycopg."""
     if not settings.store_url.startswith("postgresql://"):
         raise click.ClickException(
