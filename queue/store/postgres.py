@@ -158,6 +158,9 @@ class PostgresStore:
         """Write the log of withdrawals anew, from this database: for one that is lost for good."""
         self._withdrawals.rewrite()
 
+    def check_withdrawals(self) -> None:
+        self._withdrawals.check()
+
     def replay(self) -> tuple[int, int]:
         replayed = self._withdrawals.replay()
         self._remove_rubbish()
@@ -168,6 +171,7 @@ class PostgresStore:
     ) -> Iterator[Result]:
         from earmark.queue.store import postgres_results
 
+        self._refuse_behind()
         return postgres_results.results(self._database, verdicts, every_revision=every_revision, source=source)
 
     def purge(self, now: float | None = None) -> int:
@@ -186,7 +190,9 @@ class PostgresStore:
         ]
 
     def _refuse_behind(self) -> None:
-        """A withdrawal waits for those that the database has forgotten, but never for a log that is out of reach."""
+        """A withdrawal or an export waits for withdrawals that the database has forgotten, but not for a log that is
+        out of reach: supervisors sit elsewhere, too.
+        """
         with contextlib.suppress(StoreUnreachable):
             self._withdrawals.check()
 

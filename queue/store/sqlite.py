@@ -186,6 +186,9 @@ class SqliteStore:
         self._log.write_down()
         return len(clips)
 
+    def check_withdrawals(self) -> None:
+        self._log.check()
+
     def replay(self) -> tuple[int, int]:
         before, _ = self.withdrawn()
         replayed = self._log.replay()
@@ -197,6 +200,7 @@ class SqliteStore:
     ) -> Iterator[Result]:
         from earmark.queue.store import sqlite_results
 
+        self._log.check()
         return sqlite_results.results(self._database, verdicts, every_revision=every_revision, source=source)
 
     def purge(self, now: float | None = None) -> int:

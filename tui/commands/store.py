@@ -8,8 +8,12 @@ import click
 
 from earmark.tui.commands.common import Invocation, invocation, plural
 from earmark.tui.commands.store_audit import audit
+from earmark.tui.commands.store_copy import copy_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from earmark.tui.settings import Settings
 
 
@@ -19,7 +23,7 @@ def store() -> None:
 
     `--store` (or EARMARK_STORE) names it: postgresql://USER@HOST/DATABASE. Except for `check`, `policy`, `replay` and
     `audit`, USER must own the database and be allowed to create roles. A store on one machine (sqlite:///FOLDER) needs
-    none of this but `replay`.
+    none of this but `check` and `replay`.
 
     \b
     Examples:
@@ -50,32 +54,22 @@ def init(given: Invocation, audio: str) -> None:
       earmark store init --audio file:///srv/earmark/audio
       earmark store init --audio s3://our-bucket/earmark
     """
-    from pathlib import Path
-
     settings = given.settings()
     url = url_of(settings)
-    if settings.master_key is None:
-        raise click.ClickException(
-            "a store's audio is sealed under a master key: set EARMARK_MASTER_KEY (or master_key in config.toml) to "
-            "the file that will hold it, outside the database and its backups."
-        )
+    made_key, master = master_of(settings)
     from earmark.queue.store import postgres_schema
     from earmark.queue.store.audio_objects import open_objects
-    from earmark.queue.store.master import COMMAND, make_master, read_master
 
     open_objects(audio)
-    path = Path(settings.master_key).expanduser()
-    made_key = not settings.master_key.startswith(COMMAND) and not path.exists()
-    setting = settings.master_key
-    made = postgres_schema.init(
-        url, audio=audio, master=lambda: make_master(path) if made_key else read_master(setting)
-    )
+    made = postgres_schema.init(url, audio=audio, master=master)
     if made.before:
         click.echo(f"A store is here already; roles and rights are as they should be (schema {made.now}).")
     else:
         click.echo(f"The store is made (schema {made.now}).")
-        if made_key:
-            click.echo(f"Its master key is in {path}. Keep a copy elsewhere: without it nobody can ever hear a clip.")
+        if made_key is not None:
+            click.echo(
+                f"Its master key is in {made_key}. Keep a copy elsewhere: without it nobody can ever hear a clip."
+            )
     click.echo(
         f"Reviewers are members of the role {made.roles.reviewer}, supervisors of {made.roles.supervisor}. "
         "Let people in with\n"
@@ -105,13 +99,24 @@ def upgrade(given: Invocation) -> None:
 @store.command()
 @invocation
 def check(given: Invocation) -> None:
-    """Say whether all is well from here: schema, login, master key, and the place of the audio.
+    """Say whether all is well from here: schema, login, master key, the place of the audio, and that every withdrawal
+    is in force. In a store on one machine, the last alone.
 
     \b
     Examples:
       earmark store check
     """
     settings = given.settings()
+    if settings.store_url.startswith("sqlite:///"):
+        from earmark.queue.store.open import open_store
+
+        opened = open_store(settings.store_url)
+        try:
+            opened.check_withdrawals()
+            click.echo(f"ok     withdrawals in force: {opened.withdrawn()[0]}")
+        finally:
+            opened.close()
+        return
     url = url_of(settings)
     from earmark.queue.store.postgres_check import check as look
 
@@ -237,6 +242,27 @@ def policy(
 
 
 store.add_command(audit)
+store.add_command(copy_command)
+
+
+def master_of(settings: Settings) -> tuple[Path | None, Callable[[], bytes]]:
+    """What gives a new store's master key, and the file that it will make for it (None: it is there already). Raises
+    `ClickException` where no master key is set.
+    """
+    from pathlib import Path
+
+    from earmark.queue.store.master import COMMAND, make_master, read_master
+
+    setting = settings.master_key
+    if setting is None:
+        raise click.ClickException(
+            "a store's audio is sealed under a master key: set EARMARK_MASTER_KEY (or master_key in config.toml) to "
+            "the file that will hold it, outside the database and its backups."
+        )
+    path = Path(setting).expanduser()
+    if setting.startswith(COMMAND) or path.exists():
+        return None, lambda: read_master(setting)
+    return path, lambda: make_master(path)
 
 
 def url_of(settings: Settings) -> str:

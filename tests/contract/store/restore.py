@@ -30,6 +30,8 @@ def refuses_all(store, clips):
         lambda: store.reopen("anna", clips),
         lambda: store.renew("anna", clips),
         lambda: store.audio("anna", clips[-1]),
+        lambda: list(store.results()),
+        store.check_withdrawals,
     ):
         with pytest.raises(StoreError, match="earmark store replay"):
             ask()
@@ -47,6 +49,7 @@ def test_nothing_is_given_out_until_they_are_in_force_again(store, clips, older,
     with pytest.raises(StoreError, match="earmark store replay"):
         store.withdraw([clips[4]])
     assert store.replay() == (2, 4)
+    store.check_withdrawals()
     assert store.withdrawn() == gone
     assert ids(store.lease("anna", 9)) == [clips[4]]
     assert store.audio("anna", clips[4])

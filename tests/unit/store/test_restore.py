@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -82,3 +84,25 @@ def test_withdrawals_by_two_programs_are_each_written_once(store, clips, log, op
     for number, clip in enumerate(clips):
         (store, other)[number % 2].withdraw([clip])
     assert [log().count(clip.encode()) for clip in clips] == [1] * 6
+
+
+def test_the_commands_on_a_store_of_one_machine(store, clips, folder, older, tmp_path):
+    def earmark(*words):
+        done = subprocess.run(
+            [sys.executable, "-m", "earmark.tui", "--home", tmp_path, "--store", f"sqlite:///{folder}", *words],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+    back = older()
+    assert earmark("withdraw", clips[0], "--yes")[0] == 0
+    back()
+    code, _, err = earmark("store", "check")
+    assert code == 1
+    assert "earmark store replay" in err
+    code, _, err = earmark("export", str(tmp_path / "out.jsonl"))
+    assert code == 1
+    assert "earmark store replay" in err
+    assert earmark("store", "replay") == (0, "1 withdrawal put in force again: 1 clip erased.\n", "")
+    assert earmark("store", "replay")[1].startswith("Nothing to do")
+    assert earmark("store", "check")[0] == 0

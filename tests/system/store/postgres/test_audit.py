@@ -13,6 +13,8 @@ import psycopg
 import pytest
 
 from earmark.queue.decision import Verdict
+from earmark.queue.store.gate import messages
+from earmark.queue.store.gate.frames import packed
 from earmark.queue.store.gate.process import way_in
 from earmark.queue.store.postgres import PostgresStore
 
@@ -241,6 +243,25 @@ def test_the_way_in(team, worked, audit):
         store.close()
         (*_, last) = audit("--reviewer", "anna", "--json")[1].splitlines()
         assert json.loads(last)["via"] == f"socket {words}"
+
+
+def test_the_way_in_through_a_real_gate(team, worked, audit, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("EARMARK", "PG"))}
+    environment |= {
+        "EARMARK_HOME": str(tmp_path / "host"),
+        "EARMARK_CONFIG": str(tmp_path / "config.toml"),
+        "SSH_CONNECTION": "198.51.100.9 40000 192.0.2.1 22",
+    }
+    asked = [messages.Hello(messages.VERSION), messages.Lease(5)]
+    done = subprocess.run(
+        [sys.executable, "-m", "earmark.tui", "gate", "--store", team.url("anna"), "--as", "anna"],
+        env=environment, input=b"".join(packed(messages.encode(one)) for one in asked),
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    (*_, last) = audit("--reviewer", "anna", "--json")[1].splitlines()
+    told = json.loads(last)
+    assert (told["what"], told["via"]) == ("lease", "socket gate ssh 198.51.100.9")
 
 
 def test_the_readmes_commands(audit, worked, monkeypatch, tmp_path):

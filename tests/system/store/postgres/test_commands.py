@@ -198,7 +198,7 @@ def test_two_who_make_it_at_once(earmark, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "more", "words"),
     [
-        (["store", "check"], {"EARMARK_STORE": "sqlite:///x"}, "is no store in PostgreSQL"),
+        (["store", "upgrade"], {"EARMARK_STORE": "sqlite:///x"}, "is no store in PostgreSQL"),
         (["status"], {}, "earmark store init"),
         (["store", "upgrade"], {}, "run 'earmark store init'"),
         (["store", "init", "--audio", "/srv"], {}, "is no place for audio"),
