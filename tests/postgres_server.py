@@ -104,8 +104,14 @@ class PostgresServer:
             line for line in dumped.splitlines(True) if not line.startswith((b"\\restrict", b"\\unrestrict"))
         )
 
-    def _run(self, program: str, *arguments: object) -> bytes:
+    def restore(self, database: str, dumped: bytes) -> None:
+        """Put what `dump` gave in the place of the store that the database holds."""
+        where = ("-h", self.folder, "-p", self.port, "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-q")
+        self._run("psql", *where, "-c", "DROP SCHEMA earmark CASCADE")
+        self._run("psql", *where, given=dumped)
+
+    def _run(self, program: str, *arguments: object, given: bytes = b"") -> bytes:
         command: Sequence[str] = [*self._as, str(self._bin / program), *map(str, arguments)]
         return subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self.folder, check=True
+            command, input=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self.folder, check=True
         ).stdout

@@ -23,6 +23,10 @@ class Objects(Protocol):
         """What was put. Raises `FileNotFoundError`."""
         ...
 
+    def has(self, name: str) -> bool:
+        """Whether there is an object of that name."""
+        ...
+
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects, durably; those that are gone already are passed over."""
         ...
@@ -59,6 +63,9 @@ class FolderObjects:
 
     def read(self, name: str) -> bytes:
         return self._objects.read(name)
+
+    def has(self, name: str) -> bool:
+        return self._objects.has(name)
 
     def remove(self, names: Iterable[str]) -> None:
         self._objects.remove(names)

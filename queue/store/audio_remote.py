@@ -44,6 +44,16 @@ class RemoteObjects:
         with self._told():
             return obstore.get(self._store, _path(name)).bytes().to_bytes()
 
+    def has(self, name: str) -> bool:
+        import obstore
+
+        try:
+            with self._told():
+                obstore.head(self._store, _path(name))
+        except FileNotFoundError:
+            return False
+        return True
+
     def remove(self, names: Iterable[str]) -> None:
         import obstore
 

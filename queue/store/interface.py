@@ -267,6 +267,17 @@ class Store(ReviewStore, Protocol):
         """Erase all clips of a person and refuse any later one; says how many clips there were."""
         ...
 
+    def check_withdrawals(self) -> None:
+        """Return when all withdrawals that were ever written down are in force. Raises `StoreError`: see `replay`."""
+        ...
+
+    def replay(self) -> tuple[int, int]:
+        """Put in force what the log of withdrawals outside the database knows, and a database that was restored from
+        an older copy has forgotten; says how many withdrawals those were, and how many clips they took. Until then
+        `lease`, `reopen`, `renew`, `audio`, `withdraw` and `results` raise `StoreError`.
+        """
+        ...
+
     def results(
         self, verdicts: frozenset[str] | None = None, *, every_revision: bool = False, source: bool = False
     ) -> Iterator[Result]:

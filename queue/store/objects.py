@@ -59,6 +59,16 @@ class AudioObjects:
         """The sealed bytes of a clip. Raises `FileNotFoundError`."""
         return self._path(name).read_bytes()
 
+    def has(self, name: str) -> bool:
+        """Whether there is such an object. What cannot be looked at is an error, not an absence."""
+        try:
+            self._path(name).stat()
+        except FileNotFoundError:
+            # In a folder that is gone, such as one that is no longer mounted, nothing can be seen to be absent.
+            self._staging.stat()
+            return False
+        return True
+
     def remove(self, names: Iterable[str]) -> None:
         """Unlink objects, durably; those that are gone already are passed over."""
         touched = set()

@@ -20,6 +20,7 @@ def open_store(
     critical_hold: float = CRITICAL_HOLD,
     most_lease: float = MOST_LEASE,
     master_key: str | None = None,
+    via: str | None = None,
 ) -> Store:
     """The store that `url` names; an SQLite store is made when it is not there.
 
@@ -31,8 +32,8 @@ def open_store(
 
     `lease_seconds` is how long a lease lasts unless renewed, `most_lease` the longest that anybody gets who asks for
     more, `critical_hold` how long after a critical mark the clip's audio key is destroyed, all in seconds; in
-    PostgreSQL the store's own policy says the last two. Raises `StoreError`; also for `ssh://`, which leads to no
-    more than a `ReviewStore`.
+    PostgreSQL the store's own policy says the last two. `via` is how somebody came here, for a team's audit. Raises
+    `StoreError`; also for `ssh://`, which leads to no more than a `ReviewStore`.
     """
     scheme, found, rest = url.partition("://")
     if not found:
@@ -40,7 +41,7 @@ def open_store(
     if scheme not in _SCHEMES:
         raise StoreError(f"unknown kind of store '{scheme}'; {_nearest(scheme)}")
     if scheme == "postgresql":
-        return _postgres(url, lease_seconds, master_key)
+        return _postgres(url, lease_seconds, master_key, via)
     if scheme == "ssh":
         raise StoreError(
             f"'{url}' is for reviewing: load, export and withdraw on the store's own host, or name the store itself"
@@ -81,12 +82,12 @@ def open_review_store(
     )
 
 
-def _postgres(url: str, lease_seconds: float, master_key: str | None) -> Store:
+def _postgres(url: str, lease_seconds: float, master_key: str | None, via: str | None) -> Store:
     try:
         from earmark.queue.store.postgres import PostgresStore
     except ImportError:
         raise StoreError("a store in PostgreSQL needs psycopg: pip install 'earmark[postgres]'") from None
-    return PostgresStore(url, lease_seconds=lease_seconds, master_key=master_key)
+    return PostgresStore(url, lease_seconds=lease_seconds, master_key=master_key, via=via)
 
 
 def _nearest(scheme: str) -> str:

@@ -7,6 +7,7 @@ load: whoever steals the database has no sound. The clock is the server's.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from earmark.queue.store.interface import (
     Unknown,
 )
 from earmark.queue.store.postgres_database import Database
+from earmark.queue.store.postgres_withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     from earmark.queue.journal.line import Parts
@@ -38,14 +40,18 @@ class PostgresStore:
 
     `lease_seconds` is how long leases last, up to the store's own policy; how long a critical clip is held is the
     policy's alone. `master_key` as in `open_store`: without one all goes but sound, loading and withdrawing a person.
+    `via` says in the audit how somebody came here.
     """
 
-    def __init__(self, url: str, *, lease_seconds: float, master_key: str | None = None) -> None:
-        self._database = Database(url)
+    def __init__(
+        self, url: str, *, lease_seconds: float, master_key: str | None = None, via: str | None = None
+    ) -> None:
+        self._database = Database(url, via)
         self._lease_seconds = lease_seconds
         self._master_setting = master_key
         self._master: bytes | None = None
         self._objects: Objects | None = None
+        self._withdrawals = Withdrawals(self._database)
         self.id = self._database.known.store
 
     # What a reviewer may ask
@@ -93,6 +99,7 @@ class PostgresStore:
         first: Sequence[str] = (),
         seconds: float | None = None,
     ) -> list[Leased]:
+        self._withdrawals.check()
         lasting = self._lease_seconds if seconds is None else seconds
         return self._leased(
             "SELECT * FROM earmark.lease(%s, %s, %s, %s::text[], %s)",
@@ -100,11 +107,13 @@ class PostgresStore:
         )
 
     def reopen(self, reviewer: str, clips: Sequence[str]) -> list[Leased]:
+        self._withdrawals.check()
         return self._leased(
             "SELECT * FROM earmark.reopen(%s, %s::text[], %s)", (reviewer, list(clips), self._lease_seconds)
         )
 
     def renew(self, reviewer: str, clips: Sequence[str]) -> frozenset[str]:
+        self._withdrawals.check()
         (held,) = self._database.row(
             "SELECT earmark.renew(%s, %s::text[], %s)", (reviewer, list(clips), self._lease_seconds)
         )
@@ -114,6 +123,7 @@ class PostgresStore:
         self._database.row("SELECT earmark.release(%s, %s::text[])", (reviewer, list(clips)))
 
     def audio(self, reviewer: str, clip: str) -> bytes:
+        self._withdrawals.check()
         key, name = self._database.row("SELECT key, object FROM earmark.audio_key(%s, %s)", (reviewer, clip))
         master = self._master_key()
         try:
@@ -141,8 +151,10 @@ class PostgresStore:
         return postgres_intake.add(self._database, self._audio_objects(), self._master_key(), clips)
 
     def withdraw(self, clips: Sequence[str]) -> int:
+        self._refuse_behind()
         fresh, unknown = self._database.row("SELECT fresh, unknown FROM earmark.withdraw(%s::text[])", (list(clips),))
         self._remove_rubbish()
+        self._withdrawals.write_down()
         if unknown:
             raise Unknown(tuple(unknown))
         return int(fresh)
@@ -151,22 +163,40 @@ class PostgresStore:
         from earmark.queue.store import postgres_intake
         from earmark.queue.store.naming import pseudonym
 
+        self._refuse_behind()
         key = postgres_intake.secrets_of(self._database, self._master_key()).pseudonym
         (count,) = self._database.row("SELECT earmark.withdraw_subject(%s)", (pseudonym(key, subject),))
         self._remove_rubbish()
+        self._withdrawals.write_down()
         return int(count)
+
+    def rewrite_log(self) -> None:
+        """Write the log of withdrawals anew, from this database: for one that is lost for good."""
+        self._withdrawals.rewrite()
+
+    def check_withdrawals(self) -> None:
+        self._withdrawals.check()
+
+    def replay(self) -> tuple[int, int]:
+        replayed = self._withdrawals.replay()
+        self._remove_rubbish()
+        return replayed
 
     def results(
         self, verdicts: frozenset[str] | None = None, *, every_revision: bool = False, source: bool = False
     ) -> Iterator[Result]:
         from earmark.queue.store import postgres_results
 
+        self._refuse_behind()
         return postgres_results.results(self._database, verdicts, every_revision=every_revision, source=source)
 
     def purge(self, now: float | None = None) -> int:
         (count,) = self._database.row("SELECT earmark.purge(%s)", (now,))
         if self._database.known.supervisor:
             self._remove_rubbish()
+            # What a program that died has not written down any more; where that cannot be done, `check` tells.
+            with contextlib.suppress(StoreError):
+                self._withdrawals.write_down()
         return int(count)
 
     def _opened(self, lines: list[Parts]) -> list[Parts]:
@@ -194,6 +224,13 @@ class PostgresStore:
             Leased(lease, Clip(clip, duration, rate, hypothesis_in(hypothesis), lang, peaks or b""), expires)
             for lease, clip, lang, duration, rate, hypothesis, peaks, expires in self._database.rows(query, given)
         ]
+
+    def _refuse_behind(self) -> None:
+        """A withdrawal or an export waits for withdrawals that the database has forgotten, but not for a log that is
+        out of reach: supervisors sit elsewhere, too.
+        """
+        with contextlib.suppress(StoreUnreachable):
+            self._withdrawals.check()
 
     def _remove_rubbish(self) -> None:
         """Remove sealed audio whose keys are destroyed. The keys went first: what cannot be reached from here is noise,

@@ -11,6 +11,7 @@ from earmark.queue.store.audio_objects import open_objects
 from earmark.queue.store.interface import StoreError
 from earmark.queue.store.master import check_master, read_master
 from earmark.queue.store.postgres_database import Database
+from earmark.queue.store.postgres_withdrawals import Withdrawals
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ def check(url: str, master_key: str | None) -> Iterator[Found]:
         yield Found(True, f"it {'supervises' if hello.supervisor else 'does not supervise'}")
         yield _master(hello.master, master_key, database.where)
         yield _audio(hello.audio, writes=hello.supervisor)
+        yield _withdrawals(database)
         if hello.supervisor:
             waiting = len(database.rows("SELECT * FROM earmark.to_remove()"))
             yield Found(waiting == 0, f"sealed audio whose key is destroyed and that is still to be removed: {waiting}")
@@ -64,6 +66,22 @@ def policy(
         )
     finally:
         database.close()
+
+
+def _withdrawals(database: Database) -> Found:
+    """Whether all that the log outside knows is in force here, and all that is in force is in the log."""
+    try:
+        Withdrawals(database).check()
+        in_force, outside = database.row("SELECT in_force, outside FROM earmark.withdrawals()")
+    except StoreError as error:
+        return Found(False, str(error))
+    if in_force > outside:
+        return Found(
+            False,
+            f"withdrawals that are not yet written down outside the database: {in_force - outside}; run "
+            "'earmark store replay'",
+        )
+    return Found(True, f"withdrawals in force and written down outside the database: {outside}")
 
 
 def _master(check_value: str, setting: str | None, where: str) -> Found:

@@ -53,8 +53,10 @@ def known_version() -> int:
 class Database:
     """A connection to the store that `url` names, made again when it is lost. Raises `StoreError`."""
 
-    def __init__(self, url: str) -> None:
-        self._conninfo = make_conninfo(**parameters(url))
+    def __init__(self, url: str, via: str | None = None) -> None:
+        # Under this name the server's audit has us, beside the address that it sees itself.
+        named = {} if via is None else {"application_name": via}
+        self._conninfo = make_conninfo(**parameters(url) | named)
         self.where = shown(url)
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None

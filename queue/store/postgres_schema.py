@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,9 @@ from earmark.queue.store.postgres_intake import CLIP_ID_KEY, PSEUDONYM_KEY, SEAL
 from earmark.queue.store.postgres_url import parameters, shown
 
 _LOCK = 0x6561726D61726B  # "earmark"
+COPYING = "copying"
+"""In `meta` while a store is being copied here."""
+
 _ID_BYTES, _KEY_BYTES = 16, 32
 _LONGEST_NAME = 50  # of a database, so that the roles named after it stay within PostgreSQL's 63 bytes
 
@@ -47,29 +50,35 @@ class Made(msgspec.Struct, frozen=True):
     roles: Roles
 
 
-def init(url: str, *, audio: str, master: Callable[[], bytes]) -> Made:
+def init(url: str, *, audio: str | None, master: Callable[[], bytes], given: Mapping[str, bytes] | None = None) -> Made:
     """Make a store in the database; where there is one, see to its roles and rights and bring it up to date.
 
-    `audio` says where a new store's audio will lie, `master` gives its master key. Needs a role that may create roles
+    `audio` says where a new store's audio will lie, `master` gives its master key; `given` are the id and the keys of a
+    store that is copied here, which stays shut until it is. Needs a role that may create roles
     and owns the database. Raises `StoreError`.
     """
-    with _administering(url) as (connection, roles):
+    with administering(url) as (connection, roles):
         _make_roles(connection, roles)
         _shut_the_database(connection, roles, shown(url))
-        with _as_owner(connection, roles):
+        with as_owner(connection, roles):
             made = _migrate(connection, roles, shown(url))
             if made.before == 0:
-                _fill(connection, audio, master())
+                if audio is None:
+                    raise StoreError(f"{shown(url)}: no store is here yet; say with --audio where its audio will lie")
+                _fill(connection, audio, master(), given)
+        _start_log(connection, roles)
         return made
 
 
 def upgrade(url: str) -> Made:
     """Bring an older schema to the version that this program knows. Raises `StoreError`."""
-    with _administering(url) as (connection, roles):
+    with administering(url) as (connection, roles):
         if _version(connection) is None:
             raise StoreError(f"{shown(url)}: no Earmark store is here yet; run 'earmark store init'")
-        with _as_owner(connection, roles):
-            return _migrate(connection, roles, shown(url))
+        with as_owner(connection, roles):
+            made = _migrate(connection, roles, shown(url))
+        _start_log(connection, roles)
+        return made
 
 
 def add_person(url: str, reviewer: str, role: str, *, supervisor: bool) -> bool:
@@ -77,16 +86,22 @@ def add_person(url: str, reviewer: str, role: str, *, supervisor: bool) -> bool:
 
     Raises `StoreError` when either belongs to somebody else already.
     """
-    with _administering(url) as (connection, roles):
+    with administering(url) as (connection, roles):
         check_version(_version(connection), shown(url))
         if role in (roles.owner, roles.reviewer, roles.supervisor):
             raise StoreError(f"'{role}' is a group's name; give the person a login role of their own")
+        with as_owner(connection, roles):
+            copying = connection.execute("SELECT 1 FROM earmark.meta WHERE name = %s", (COPYING,)).fetchone()
+        if copying is not None:
+            raise StoreError(
+                f"{shown(url)}: a store is being copied here and not whole yet; run 'earmark store copy' again to go on"
+            )
         there = _role_exists(connection, role)
         if not there:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
         group = roles.supervisor if supervisor else roles.reviewer
         connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role)))
-        with _as_owner(connection, roles):
+        with as_owner(connection, roles):
             rows = connection.execute(
                 """INSERT INTO earmark.person (role, reviewer) VALUES (%(role)s, %(reviewer)s)
                    ON CONFLICT DO NOTHING RETURNING role""",
@@ -104,9 +119,9 @@ def add_person(url: str, reviewer: str, role: str, *, supervisor: bool) -> bool:
 
 def remove_person(url: str, role: str) -> None:
     """Let the login role do nothing more in this store. What it decided stays. Raises `StoreError`."""
-    with _administering(url) as (connection, roles):
+    with administering(url) as (connection, roles):
         check_version(_version(connection), shown(url))
-        with _as_owner(connection, roles):
+        with as_owner(connection, roles):
             gone = connection.execute("DELETE FROM earmark.person WHERE role = %s RETURNING 1", (role,)).fetchone()
         if gone is None:
             raise StoreError(f"the store knows nobody by the login role '{role}'")
@@ -115,7 +130,7 @@ def remove_person(url: str, role: str) -> None:
 
 
 @contextmanager
-def _administering(url: str) -> Iterator[tuple[psycopg.Connection[Any], Roles]]:
+def administering(url: str) -> Iterator[tuple[psycopg.Connection[Any], Roles]]:
     """A transaction that nobody else administers beside, and the store's roles."""
     where = shown(url)
     with told(where), psycopg.connect(make_conninfo(**parameters(url))) as connection:
@@ -131,7 +146,7 @@ def _administering(url: str) -> Iterator[tuple[psycopg.Connection[Any], Roles]]:
 
 
 @contextmanager
-def _as_owner(connection: psycopg.Connection[Any], roles: Roles) -> Iterator[None]:
+def as_owner(connection: psycopg.Connection[Any], roles: Roles) -> Iterator[None]:
     connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(roles.owner)))
     yield
     connection.execute("RESET ROLE")
@@ -164,7 +179,7 @@ def _shut_the_database(connection: psycopg.Connection[Any], roles: Roles, where:
             """REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
                    pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC"""
         )
-    with _as_owner(connection, roles):
+    with as_owner(connection, roles):
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA earmark TO {}").format(reviewer))
     row = connection.execute(
         """SELECT has_database_privilege(%(role)s, current_database(), 'TEMP')
@@ -221,16 +236,40 @@ def _for_roles(connection: psycopg.Connection[Any], text: str, roles: Roles) -> 
     return text
 
 
-def _fill(connection: psycopg.Connection[Any], audio: str, master: bytes) -> None:
-    """A new store's own id and secrets, and its policy."""
-    private = os.urandom(_KEY_BYTES)
-    values = {
-        "store": secrets.token_bytes(_ID_BYTES),
-        "master": check_of(master),
-        **{name: seal(master, os.urandom(_KEY_BYTES), name.encode()) for name in (PSEUDONYM_KEY, CLIP_ID_KEY)},
-        SEAL_KEY: seal(master, private, SEAL_KEY.encode()),
-        f"public {SEAL_KEY}": public_key_of(private),
-    }
+def _fill(connection: psycopg.Connection[Any], audio: str, master: bytes, given: Mapping[str, bytes] | None) -> None:
+    """A new store's own id and secrets, or those of the store that is copied here, and its policy."""
+    fresh = {name: os.urandom(_KEY_BYTES) for name in (PSEUDONYM_KEY, CLIP_ID_KEY, SEAL_KEY)}
+    keys = {"store": secrets.token_bytes(_ID_BYTES), **fresh, **(given or {})}
+    values = {name: key if name == "store" else seal(master, key, name.encode()) for name, key in keys.items()}
+    values["master"] = check_of(master)
+    values[f"public {SEAL_KEY}"] = public_key_of(keys[SEAL_KEY])
+    if given is not None:
+        values[COPYING] = b""
     for name, value in values.items():
         connection.execute("INSERT INTO earmark.meta (name, value) VALUES (%s, %s)", (name, value))
     connection.execute("INSERT INTO earmark.policy (audio) VALUES (%s)", (audio,))
+
+
+def _start_log(connection: psycopg.Connection[Any], roles: Roles) -> None:
+    """Begin the log of withdrawals beside the audio, unless it has begun. Raises `StoreError`: then nothing is done."""
+    from earmark.queue.store.withdrawal_log import open_log
+
+    with as_owner(connection, roles):
+        row = connection.execute(
+            """SELECT audio, (SELECT encode(value, 'hex') FROM earmark.meta WHERE name = 'store'),
+                   EXISTS (SELECT FROM earmark.withdrawal WHERE outside)
+               FROM earmark.policy"""
+        ).fetchone()
+    if row is None:
+        raise StoreError("the store was never finished; run 'earmark store init' again")
+    audio, store, begun = row
+    if begun:
+        # A log that has begun and is not here is looked for, not begun anew.
+        return
+    try:
+        open_log(audio, store).start()
+    except OSError as error:
+        raise StoreError(
+            f"the log of withdrawals cannot be kept beside the audio at {audio}: {error.strerror}; nothing was done. "
+            "Run this where the audio can be reached"
+        ) from None

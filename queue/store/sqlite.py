@@ -7,6 +7,7 @@ What only pushing, loading and exporting need is imported there: the review scre
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,7 @@ from earmark.queue.store.interface import (
 )
 from earmark.queue.store.objects import AudioObjects
 from earmark.queue.store.sqlite_database import Database
+from earmark.queue.store.sqlite_log import WithdrawalLog
 
 
 class SqliteStore:
@@ -53,6 +55,7 @@ class SqliteStore:
         except OSError as error:
             raise StoreError(f"{folder}: no store can be made here: {error.strerror}") from error
         self._database = Database(folder)
+        self._log = WithdrawalLog(folder, self._database)
         self._lease_seconds = lease_seconds
         self._critical_hold = critical_hold
         self._most_lease = max(most_lease, lease_seconds)
@@ -100,6 +103,7 @@ class SqliteStore:
     ) -> list[Leased]:
         now = self._clock()
         lasting = self._lease_seconds if seconds is None else min(max(seconds, 0.0), self._most_lease)
+        self._log.check()
         self.purge(now)
         with self._database.write() as connection:
             sqlite_lease.expire(connection, now)
@@ -115,6 +119,7 @@ class SqliteStore:
 
     def reopen(self, reviewer: str, clips: Sequence[str]) -> list[Leased]:
         now = self._clock()
+        self._log.check()
         with self._database.write() as connection:
             sqlite_lease.expire(connection, now)
             return sqlite_lease.reopen(
@@ -127,6 +132,7 @@ class SqliteStore:
             return tuple(Quarantined(seq, reason) for seq, reason in rows)
 
     def renew(self, reviewer: str, clips: Sequence[str]) -> frozenset[str]:
+        self._log.check()
         with self._database.write() as connection:
             return sqlite_lease.renew(
                 connection, reviewer, clips, lease=uuid.uuid4().hex, expires=self._clock() + self._lease_seconds
@@ -137,6 +143,7 @@ class SqliteStore:
             sqlite_lease.release(connection, reviewer, clips)
 
     def audio(self, reviewer: str, clip: str) -> bytes:
+        self._log.check()
         with self._database.read() as connection:
             row = connection.execute(
                 """SELECT state, owner = ? AND lease_until > ?, key
@@ -176,10 +183,12 @@ class SqliteStore:
         return sqlite_intake.add(self._database, self._objects, clips)
 
     def withdraw(self, clips: Sequence[str]) -> int:
+        self._log.check()
         with self._database.write() as connection:
             fresh, unknown = sqlite_erase.withdraw(connection, clips, self._clock())
         gone = set(clips).difference(unknown)
         self._forget(gone)
+        self._log.write_down()
         if unknown:
             raise Unknown(tuple(unknown))
         return fresh
@@ -187,21 +196,36 @@ class SqliteStore:
     def withdraw_subject(self, subject: str) -> int:
         from earmark.queue.store.naming import pseudonym
 
+        self._log.check()
         with self._database.write() as connection:
             now = self._clock()
             clips = sqlite_erase.opt_out(connection, pseudonym(self._database.pseudonym_key, subject), now)
             sqlite_erase.withdraw(connection, clips, now)
         self._forget(clips)
+        self._log.write_down()
         return len(clips)
+
+    def check_withdrawals(self) -> None:
+        self._log.check()
+
+    def replay(self) -> tuple[int, int]:
+        before, _ = self.withdrawn()
+        replayed = self._log.replay()
+        self._forget(self.withdrawn(before)[1])
+        return replayed
 
     def results(
         self, verdicts: frozenset[str] | None = None, *, every_revision: bool = False, source: bool = False
     ) -> Iterator[Result]:
         from earmark.queue.store import sqlite_results
 
+        self._log.check()
         return sqlite_results.results(self._database, verdicts, every_revision=every_revision, source=source)
 
     def purge(self, now: float | None = None) -> int:
+        # What a program that died has not written down any more.
+        with contextlib.suppress(StoreError):
+            self._log.write_down()
         now = self._clock() if now is None else now
         with self._database.read() as connection:
             if not sqlite_erase.due(connection, now):

@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.tui.commands.common import Invocation, invocation
+from earmark.tui.commands.common import Invocation, invocation, plural
+from earmark.tui.commands.store_audit import audit
+from earmark.tui.commands.store_copy import copy_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from earmark.tui.settings import Settings
 
 
@@ -16,8 +21,9 @@ if TYPE_CHECKING:
 def store() -> None:
     """A team's store in PostgreSQL: make it, bring it up to date, let people in.
 
-    `--store` (or EARMARK_STORE) names it: postgresql://USER@HOST/DATABASE. Except for `check` and `policy`, USER must
-    own the database and be allowed to create roles. A store on one machine (sqlite:///FOLDER) needs none of this.
+    `--store` (or EARMARK_STORE) names it: postgresql://USER@HOST/DATABASE. Except for `check`, `policy`, `replay` and
+    `audit`, USER must own the database and be allowed to create roles. A store on one machine (sqlite:///FOLDER) needs
+    none of this but `check` and `replay`.
 
     \b
     Examples:
@@ -48,32 +54,22 @@ def init(given: Invocation, audio: str) -> None:
       earmark store init --audio file:///srv/earmark/audio
       earmark store init --audio s3://our-bucket/earmark
     """
-    from pathlib import Path
-
     settings = given.settings()
-    url = _url(settings)
-    if settings.master_key is None:
-        raise click.ClickException(
-            "a store's audio is sealed under a master key: set EARMARK_MASTER_KEY (or master_key in config.toml) to "
-            "the file that will hold it, outside the database and its backups."
-        )
+    url = url_of(settings)
+    made_key, master = master_of(settings)
     from earmark.queue.store import postgres_schema
     from earmark.queue.store.audio_objects import open_objects
-    from earmark.queue.store.master import COMMAND, make_master, read_master
 
     open_objects(audio)
-    path = Path(settings.master_key).expanduser()
-    made_key = not settings.master_key.startswith(COMMAND) and not path.exists()
-    setting = settings.master_key
-    made = postgres_schema.init(
-        url, audio=audio, master=lambda: make_master(path) if made_key else read_master(setting)
-    )
+    made = postgres_schema.init(url, audio=audio, master=master)
     if made.before:
         click.echo(f"A store is here already; roles and rights are as they should be (schema {made.now}).")
     else:
         click.echo(f"The store is made (schema {made.now}).")
-        if made_key:
-            click.echo(f"Its master key is in {path}. Keep a copy elsewhere: without it nobody can ever hear a clip.")
+        if made_key is not None:
+            click.echo(
+                f"Its master key is in {made_key}. Keep a copy elsewhere: without it nobody can ever hear a clip."
+            )
     click.echo(
         f"Reviewers are members of the role {made.roles.reviewer}, supervisors of {made.roles.supervisor}. "
         "Let people in with\n"
@@ -90,7 +86,7 @@ def upgrade(given: Invocation) -> None:
     Examples:
       earmark store upgrade
     """
-    url = _url(given.settings())
+    url = url_of(given.settings())
     from earmark.queue.store import postgres_schema
 
     made = postgres_schema.upgrade(url)
@@ -103,14 +99,25 @@ def upgrade(given: Invocation) -> None:
 @store.command()
 @invocation
 def check(given: Invocation) -> None:
-    """Say whether all is well from here: schema, login, master key, and the place of the audio.
+    """Say whether all is well from here: schema, login, master key, the place of the audio, and that every withdrawal
+    is in force. In a store on one machine, the last alone.
 
     \b
     Examples:
       earmark store check
     """
     settings = given.settings()
-    url = _url(settings)
+    if settings.store_url.startswith("sqlite:///"):
+        from earmark.queue.store.open import open_store
+
+        opened = open_store(settings.store_url)
+        try:
+            opened.check_withdrawals()
+            click.echo(f"ok     withdrawals in force: {opened.withdrawn()[0]}")
+        finally:
+            opened.close()
+        return
+    url = url_of(settings)
     from earmark.queue.store.postgres_check import check as look
 
     faults = 0
@@ -119,6 +126,46 @@ def check(given: Invocation) -> None:
         click.echo(f"{'ok   ' if found.good else 'fault'}  {found.words}", err=not found.good)
     if faults:
         raise click.exceptions.Exit(1)
+
+
+@store.command()
+@click.option(
+    "--log-lost", is_flag=True, help="The log beside the audio is lost for good: write it anew from this database."
+)
+@invocation
+def replay(given: Invocation, log_lost: bool) -> None:
+    """Put withdrawals in force again that a database brought back from an older copy has forgotten. For supervisors.
+
+    Each withdrawal is also written down outside the database: beside the audio, in a store on one machine in
+    withdrawn.jsonl beside store.db. Until what is written there is in force, nobody is given a clip or its sound. Bring
+    back a database or the audio from a copy, but never that log. Running it again changes nothing.
+
+    \b
+    Examples:
+      earmark store replay
+    """
+    from earmark.queue.store.open import open_store
+
+    settings = given.settings()
+    opened = open_store(settings.store_url, master_key=settings.master_key)
+    try:
+        if log_lost:
+            from earmark.queue.store.postgres import PostgresStore
+
+            if not isinstance(opened, PostgresStore):
+                raise click.UsageError(
+                    "--log-lost is for a store in PostgreSQL: the other kind writes its log by itself."
+                )
+            opened.rewrite_log()
+            click.echo("The log of withdrawals is written anew.")
+            return
+        replayed, clips = opened.replay()
+    finally:
+        opened.close()
+    if replayed:
+        click.echo(f"{plural(replayed, 'withdrawal')} put in force again: {plural(clips, 'clip')} erased.")
+    else:
+        click.echo("Nothing to do: all withdrawals that were written down are in force.")
 
 
 @store.command("add-reviewer")
@@ -134,7 +181,7 @@ def add_reviewer(given: Invocation, name: str, role: str, supervisor: bool) -> N
       earmark store add-reviewer anna --role anna
       earmark store add-reviewer eve --role eve --supervisor
     """
-    url = _url(given.settings())
+    url = url_of(given.settings())
     from earmark.queue.store import postgres_schema
     from earmark.queue.text import clean_name
 
@@ -156,7 +203,7 @@ def remove_reviewer(given: Invocation, role: str) -> None:
     Examples:
       earmark store remove-reviewer anna
     """
-    url = _url(given.settings())
+    url = url_of(given.settings())
     from earmark.queue.store import postgres_schema
 
     postgres_schema.remove_person(url, role)
@@ -178,7 +225,7 @@ def policy(
       earmark store policy
       earmark store policy --lease-cap 1500
     """
-    url = _url(given.settings())
+    url = url_of(given.settings())
     from earmark.queue.store import postgres_check
 
     now = postgres_check.policy(
@@ -194,7 +241,31 @@ def policy(
     click.echo(f"longest lease       {now.longest_lease / 86400:g} days")
 
 
-def _url(settings: Settings) -> str:
+store.add_command(audit)
+store.add_command(copy_command)
+
+
+def master_of(settings: Settings) -> tuple[Path | None, Callable[[], bytes]]:
+    """What gives a new store's master key, and the file that it will make for it (None: it is there already). Raises
+    `ClickException` where no master key is set.
+    """
+    from pathlib import Path
+
+    from earmark.queue.store.master import COMMAND, make_master, read_master
+
+    setting = settings.master_key
+    if setting is None:
+        raise click.ClickException(
+            "a store's audio is sealed under a master key: set EARMARK_MASTER_KEY (or master_key in config.toml) to "
+            "the file that will hold it, outside the database and its backups."
+        )
+    path = Path(setting).expanduser()
+    if setting.startswith(COMMAND) or path.exists():
+        return None, lambda: read_master(setting)
+    return path, lambda: make_master(path)
+
+
+def url_of(settings: Settings) -> str:
     """The PostgreSQL store's URL. Raises `ClickException` for another kind of store, or without psycopg."""
     if not settings.store_url.startswith("postgresql://"):
         raise click.ClickException(

@@ -46,7 +46,7 @@ def run(
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave)
     return serve(
-        partial(_open, store_url, lease_seconds, critical_hold, most_lease, master_key),
+        partial(_open, store_url, lease_seconds, critical_hold, most_lease, master_key, way_in(environ)),
         reviewer or account(),
         reading(source),
         writing(sink),
@@ -74,13 +74,31 @@ def account() -> str:
     return pwd.getpwuid(os.getuid()).pw_name
 
 
+def way_in(environ: Mapping[str, str]) -> str:
+    """How somebody came to this gate, for the store's audit: `gate ssh` with the address that sshd gives
+    (SSH_CONNECTION), or `gate` alone.
+    """
+    import ipaddress
+
+    try:
+        address, _, _ = environ.get("SSH_CONNECTION", "").partition(" ")
+        return f"gate ssh {ipaddress.ip_address(address)}"
+    except ValueError:
+        return "gate ssh" if "SSH_CONNECTION" in environ else "gate"
+
+
 def _open(
-    url: str, lease_seconds: float, critical_hold: float, most_lease: float, master_key: str | None
+    url: str, lease_seconds: float, critical_hold: float, most_lease: float, master_key: str | None, via: str
 ) -> ReviewStore:
     from earmark.queue.store.open import open_store
 
     return open_store(
-        url, lease_seconds=lease_seconds, critical_hold=critical_hold, most_lease=most_lease, master_key=master_key
+        url,
+        lease_seconds=lease_seconds,
+        critical_hold=critical_hold,
+        most_lease=most_lease,
+        master_key=master_key,
+        via=via,
     )
 
 

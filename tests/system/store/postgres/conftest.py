@@ -16,6 +16,7 @@ from contract.store.tools import LEASE_SECONDS, everything, fill, incoming  # no
 from earmark.queue.store import postgres_intake, postgres_schema
 from earmark.queue.store.master import make_master
 from earmark.queue.store.postgres import PostgresStore
+from earmark.queue.store.withdrawal_log import FOLDER
 from postgres_server import PostgresServer, binaries
 
 MASTER = "master.key"
@@ -77,6 +78,11 @@ class Team:
         with psycopg.connect(self.server.url(self.database), autocommit=True) as connection:
             cursor = connection.execute(statement.encode(), given)
             return cursor.fetchall() if cursor.description else []
+
+    def sounds(self) -> list[Path]:
+        """The files of the audio's folder, without the log of withdrawals that lies there too."""
+        log = self.audio / FOLDER
+        return [path for path in self.audio.rglob("*") if path.is_file() and log not in path.parents]
 
     def push(self, device: str, reviewer: str, lines: Sequence[bytes]) -> Any:
         return self.open(reviewer).push(device, reviewer, lines)
@@ -147,7 +153,7 @@ class Dump:
         return self._team.audio / name[:2] / name
 
     def staged(self) -> list[Path]:
-        return [path for path in self._team.audio.rglob("*") if path.is_file()]
+        return self._team.sounds()
 
     def spoil_hypothesis(self, arrival: int) -> None:
         self._team.sql("UPDATE earmark.clip SET hypothesis = '{nonsense' WHERE arrival = %s", arrival)

@@ -13,11 +13,12 @@ from earmark.queue.store.postgres import PostgresStore
 
 REVIEWERS = {
     "audio_key", "counts", "head", "hello", "lease", "purge", "push", "quarantined", "release", "renew", "reopen",
-    "seal_keys", "withdrawn",
+    "seal_keys", "withdrawals", "withdrawn",
 }  # fmt: skip
 SUPERVISORS = {
-    "admit", "export_from", "outcomes", "removed", "results", "secrets", "set_policy", "to_remove", "withdraw",
-    "withdraw_subject",
+    "admit", "audit_amiss", "audit_chain", "audit_decisions", "audit_heads", "audit_page", "audit_reviewers",
+    "audit_roles", "export_from", "is_outside", "not_outside", "nothing_outside", "outcomes", "removed", "replay",
+    "results", "secrets", "set_policy", "shares", "to_remove", "withdraw", "withdraw_subject",
 }  # fmt: skip
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import psycopg
 import pytest
 import soundfile
 
-LAST_MIGRATION = (
-    "secrets outcome outcomes admit withdraw withdraw_subject purge to_remove removed export_from results set_policy"
-)
-"""The functions that the last migration brings."""
+from earmark.queue.store import postgres_database, postgres_schema
+from earmark.queue.store.master import make_master
+
+LAST = postgres_database.known_version()
 
 
 @pytest.fixture
@@ -107,6 +109,24 @@ def test_from_an_empty_database_to_results(made, manifest, tmp_path, server):
     assert code == 1
 
 
+def test_back_from_an_older_dump_as_the_readme_has_it(made, manifest, server, tmp_path):
+    readme = (Path(__file__).resolve().parents[4] / "README.md").read_text(encoding="utf-8")
+    section = readme[readme.index("After bringing the database back from an older dump") :]
+    block = re.search(r"(?:^    .*\n)+", section, re.MULTILINE)
+    assert block
+    commands = [line.split()[1:] for line in block[0].replace("/srv/earmark", str(tmp_path)).splitlines()]
+    assert made("load", str(manifest), "--subject-field", "who")[0] == 0
+    dumped = server.dump(made.database)
+    assert made("withdraw", "--subject", "p1", "--yes")[0] == 0
+    server.restore(made.database, dumped)
+    assert [words[1] for words in commands] == ["init", "check", "replay"]
+    done = [made(*words) for words in commands]
+    assert [code for code, _, _ in done] == [0, 1, 0]
+    assert "earmark store replay" in done[1][2]
+    assert done[2][1] == "1 withdrawal put in force again: 1 clip erased.\n"
+    assert made("store", "check")[0] == 0
+
+
 def test_making_it_twice_changes_nothing(made, tmp_path):
     key = (tmp_path / "master.key").read_bytes()
     code, out, _ = made("store", "init", "--audio", "file:///elsewhere")
@@ -114,7 +134,7 @@ def test_making_it_twice_changes_nothing(made, tmp_path):
     assert "here already" in out
     assert (tmp_path / "master.key").read_bytes() == key
     assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
-    assert made("store", "upgrade")[1] == "Nothing to do: the store has schema 4.\n"
+    assert made("store", "upgrade")[1] == f"Nothing to do: the store has schema {LAST}.\n"
 
 
 def test_a_newer_store_is_told(made, server):
@@ -128,25 +148,40 @@ def test_a_newer_store_is_told(made, server):
     ):
         code, _, err = made(*command)
         assert code == 1
-        assert "made by a newer Earmark (schema 99, this one knows 4)" in err
+        assert f"made by a newer Earmark (schema 99, this one knows {LAST})" in err
         assert "stays in the journal" in err
 
 
-def test_an_older_store_is_brought_up_to_date(made, server, tmp_path):
-    """As if the last migration had never run."""
-    with psycopg.connect(server.url(made.database), autocommit=True) as connection:
-        connection.execute("DELETE FROM earmark.migration WHERE version = 4")
-        for (signature,) in connection.execute(
-            "SELECT pg_proc.oid::regprocedure::text FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace "
-            "WHERE nspname = 'earmark' AND proname = ANY (%s)",
-            (LAST_MIGRATION.split(),),
-        ).fetchall():
-            connection.execute(f"DROP FUNCTION {signature}".encode())
-    code, _, err = made("status")
+def test_an_older_store_is_brought_up_to_date(earmark, server, tmp_path, monkeypatch):
+    """As the first Earmark with a store in PostgreSQL made it, with a clip that was withdrawn there."""
+    old = tmp_path / "old"
+    old.mkdir()
+    for path in postgres_database.SCHEMA.glob("000[1-4]_*.sql"):
+        (old / path.name).write_bytes(path.read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres_database, "SCHEMA", old)
+        patch.setattr(postgres_schema, "SCHEMA", old)
+        patch.setattr(postgres_schema, "_start_log", lambda *_: None)
+        postgres_schema.init(
+            server.url(earmark.database),
+            audio=f"file://{tmp_path}/audio",
+            master=lambda: make_master(tmp_path / "master.key"),
+        )
+    with psycopg.connect(server.url(earmark.database), autocommit=True) as connection:
+        connection.execute("INSERT INTO earmark.tombstone VALUES (1, 'gone', 0)")
+        connection.execute("UPDATE earmark.last_epoch SET epoch = 1")
+        connection.execute("INSERT INTO earmark.audit (at, role, what, via) VALUES (1, 'eve', 'load', 'socket x')")
+    code, _, err = earmark("status")
     assert code == 1
     assert "earmark store upgrade" in err
-    assert made("store", "upgrade")[1] == "The store went from schema 3 to 4.\n"
-    assert made("store", "check", user="postgres")[0] == 0
+    assert earmark("store", "upgrade")[1] == f"The store went from schema 4 to {LAST}.\n"
+    code, _, err = earmark("store", "check")
+    assert code == 1
+    assert "not yet written down outside the database: 1" in err
+    assert earmark("store", "replay")[0] == 0
+    code, out, _ = earmark("store", "check")
+    assert code == 0
+    assert "written down outside the database: 1" in out
 
 
 def test_two_who_make_it_at_once(earmark, tmp_path):
@@ -163,7 +198,7 @@ def test_two_who_make_it_at_once(earmark, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "more", "words"),
     [
-        (["store", "check"], {"EARMARK_STORE": "sqlite:///x"}, "is no store in PostgreSQL"),
+        (["store", "upgrade"], {"EARMARK_STORE": "sqlite:///x"}, "is no store in PostgreSQL"),
         (["status"], {}, "earmark store init"),
         (["store", "upgrade"], {}, "run 'earmark store init'"),
         (["store", "init", "--audio", "/srv"], {}, "is no place for audio"),
