@@ -114,6 +114,7 @@ def listen(hand: Hand) -> None:
     hand.press("review", "l", lambda text: "↻ loop" in text and "▶ playing" in text)
     hand.press("review", "l", lambda text: "↻ loop" not in text)
     hand.press("review", "space", "‖ paused")
+    hand.press("review", "L", "This store asks for no sign-in.")
 
 
 def write(hand: Hand, clip: Loaded) -> None:

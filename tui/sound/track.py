@@ -106,7 +106,8 @@ class Track:
                 stretched = [at for at in self._pieces if at[1] != 1]
                 for at in stretched[: max(0, len(stretched) + 1 - _KEPT)]:
                     del self._pieces[at]
-            self._pieces[index, speed] = Piece(secrets.token_hex(8), segment, self._rate)
+            # Whoever asks at the same time gets the same piece: it has one name.
+            return self._pieces.setdefault((index, speed), Piece(secrets.token_hex(8), segment, self._rate))
         return self._pieces[index, speed]
 
 
