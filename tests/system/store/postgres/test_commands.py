@@ -12,9 +12,7 @@ import psycopg
 import pytest
 import soundfile
 
-LAST_MIGRATION = (
-    "secrets outcome outcomes admit withdraw withdraw_subject purge to_remove removed export_from results set_policy"
-)
+LAST_MIGRATION = "crowd draw"
 """The functions that the last migration brings."""
 
 
@@ -114,7 +112,7 @@ def test_making_it_twice_changes_nothing(made, tmp_path):
     assert "here already" in out
     assert (tmp_path / "master.key").read_bytes() == key
     assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
-    assert made("store", "upgrade")[1] == "Nothing to do: the store has schema 4.\n"
+    assert made("store", "upgrade")[1] == "Nothing to do: the store has schema 7.\n"
 
 
 def test_a_newer_store_is_told(made, server):
@@ -128,14 +126,14 @@ def test_a_newer_store_is_told(made, server):
     ):
         code, _, err = made(*command)
         assert code == 1
-        assert "made by a newer Earmark (schema 99, this one knows 4)" in err
+        assert "made by a newer Earmark (schema 99, this one knows 7)" in err
         assert "stays in the journal" in err
 
 
 def test_an_older_store_is_brought_up_to_date(made, server, tmp_path):
     """As if the last migration had never run."""
     with psycopg.connect(server.url(made.database), autocommit=True) as connection:
-        connection.execute("DELETE FROM earmark.migration WHERE version = 4")
+        connection.execute("DELETE FROM earmark.migration WHERE version = 7")
         for (signature,) in connection.execute(
             "SELECT pg_proc.oid::regprocedure::text FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace "
             "WHERE nspname = 'earmark' AND proname = ANY (%s)",
@@ -145,7 +143,7 @@ def test_an_older_store_is_brought_up_to_date(made, server, tmp_path):
     code, _, err = made("status")
     assert code == 1
     assert "earmark store upgrade" in err
-    assert made("store", "upgrade")[1] == "The store went from schema 3 to 4.\n"
+    assert made("store", "upgrade")[1] == "The store went from schema 4 to 7.\n"
     assert made("store", "check", user="postgres")[0] == 0
 
 
