@@ -7,9 +7,10 @@ shared buffers. `--clips N` says how many clips lie in the store, `--runs N` how
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,8 +49,16 @@ class Team(NamedTuple):
 
 
 @contextmanager
-def team(clips: int, folder: Path, people: int = max(CLIENTS, PUSHERS)) -> Iterator[Team]:
+def team(
+    clips: int,
+    folder: Path,
+    people: int = max(CLIENTS, PUSHERS),
+    prepare: Callable[[PostgresServer], None] | None = None,
+) -> Iterator[Team]:
+    """A store with so many clips, whose reviewers are r0, r1, …; `prepare` sees to the server before it starts."""
     server = PostgresServer(durable=True, settings={"shared_buffers": "512MB", "max_wal_size": "8GB"})
+    if prepare is not None:
+        prepare(server)
     server.start()
     try:
         made = Team(server, "bench", folder)
@@ -58,12 +67,28 @@ def team(clips: int, folder: Path, people: int = max(CLIENTS, PUSHERS)) -> Itera
         postgres_schema.init(
             made.url(), audio=f"file://{folder}/audio", master=lambda: make_master(folder / "master.key")
         )
-        for number in range(max(people, CLIENTS)):
+        for number in range(people):
             postgres_schema.add_person(made.url(), f"r{number}", f"r{number}", supervisor=False)
         grow(made, clips)
         yield made
     finally:
         server.stop()
+
+
+def server_seconds(team: Team) -> float:
+    """Seconds of processor that the server and all its processes have taken, those that ended too."""
+    postmaster = int((team.server.data / "postmaster.pid").read_text().split()[0])
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, fields = int(path.parent.name), path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if pid == postmaster:
+            ticks += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == postmaster:
+            ticks += sum(map(int, fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def grow(team: Team, clips: int) -> None:
@@ -254,13 +279,14 @@ def leasing_alone(team: Team) -> list[Row]:
         )
         connection.execute("VACUUM ANALYZE earmark.work")
     alone = only_leasing(*people[0], team.url())
-    began = time.perf_counter()
+    cpu, began = server_seconds(team), time.perf_counter()
     with ProcessPoolExecutor(PROCESSES) as pool:
         found_alone = pool.map(
             several_leasing, [people[n::PROCESSES] for n in range(PROCESSES)], [team.url()] * PROCESSES
         )
         bare = [one for some in found_alone for ones in some for one in ones]
     rate = len(bare) / (time.perf_counter() - began)
+    cpu = (server_seconds(team) - cpu) / len(bare)
     return [
         Row(
             f"lease of {LEASED}, {CLIENTS} clients; alone: median", statistics.median(bare), "ms",
@@ -271,6 +297,7 @@ def leasing_alone(team: Team) -> list[Row]:
             p99(alone), p99(bare) / p99(alone), most=150.0,
         ),
         Row("leases, each then marked as done", rate, "a second"),
+        Row("the server's processors for both", cpu * 1000, "ms"),
     ]  # fmt: skip
 
 
