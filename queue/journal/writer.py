@@ -321,11 +321,11 @@ class Journal:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def lines(self, after: int, *, most: int = 500, most_bytes: int = 1 << 20) -> list[bytes]:
+    def lines(self, after: int, *, most: int = 1000, most_bytes: int = 1 << 20) -> list[bytes]:
         """The lines for the store with numbers above `after`, with their line feeds, in order.
 
-        At most `most`, of `most_bytes` together, and from one segment, but at least one when there is any. A draft's
-        payload never leaves this machine.
+        At most `most` (a gate takes no more at once), of `most_bytes` together, and from one segment, but at least one
+        when there is any. A draft's payload never leaves this machine.
         """
         with self._turn:
             for segment in self._segments:

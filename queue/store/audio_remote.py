@@ -12,6 +12,11 @@ from collections.abc import Iterable, Iterator
 
 from earmark.queue.store.interface import StoreError
 
+AGAIN = 5
+"""How often a request is made again after a fault of the storage or of the line to it. obstore by itself goes on for
+three minutes, while somebody sits before a clip that does not sound: what lasts longer than seconds is told.
+"""
+
 
 class RemoteObjects:
     """Objects in the bucket, under the prefix, that `url` names. Raises `StoreError` when it cannot be used at all."""
@@ -24,7 +29,8 @@ class RemoteObjects:
         self._url = url
         try:
             with self._told():
-                self._store = from_url(url)
+                # Options of the client would be taken in the place of the environment's (AWS_ALLOW_HTTP), not beside.
+                self._store = from_url(url, retry_config={"max_retries": AGAIN})
         except OSError as error:
             raise StoreError(str(error)) from None
 
@@ -64,12 +70,14 @@ class RemoteObjects:
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
         """Say obstore's errors as `OSError`. Their texts quote requests, signatures too: only their kind is told."""
-        from obstore.exceptions import BaseError, NotFoundError
+        from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 
         try:
             yield
         except (NotFoundError, FileNotFoundError):
             raise FileNotFoundError(errno.ENOENT, "no such object", self._url) from None
+        except (PermissionDeniedError, UnauthenticatedError):
+            raise PermissionError(errno.EACCES, "the object storage refuses these credentials", self._url) from None
         except BaseError as error:
             raise OSError(errno.EIO, f"the object storage refused ({type(error).__name__})", self._url) from None
 

@@ -129,13 +129,13 @@ class PostgresStore:
         try:
             sealed = self._audio_objects().read(name)
         except FileNotFoundError:
-            raise StoreError(f"the sound of clip {clip} is missing; bring the store's audio folder back") from None
+            raise StoreError(f"the sound of clip {clip} is missing; bring the store's audio back from a copy") from None
         except OSError as error:
             raise StoreUnreachable(f"the sound of clip {clip} cannot be read: {error.strerror}") from error
         try:
             return unseal(unseal(master, key, clip.encode()), sealed, clip.encode())
         except NotSealed:
-            raise StoreError(f"the sound of clip {clip} is damaged; bring its file back from a copy") from None
+            raise StoreError(f"the sound of clip {clip} is damaged; bring it back from a copy") from None
 
     def counts(self, reviewer: str) -> Counts:
         return Counts(*self._database.row("SELECT * FROM earmark.counts(%s)", (reviewer,)))

@@ -7,9 +7,10 @@ shared buffers. `--clips N` says how many clips lie in the store, `--runs N` how
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,6 @@ from contract.store.tools import Device  # isort: skip
 from postgres_server import PostgresServer  # isort: skip
 
 from earmark.queue.decision import Verdict
-from earmark.queue.journal.line import split
 from earmark.queue.store import postgres_schema
 from earmark.queue.store.master import make_master
 from earmark.queue.store.postgres import PostgresStore
@@ -49,8 +49,16 @@ class Team(NamedTuple):
 
 
 @contextmanager
-def team(clips: int, folder: Path) -> Iterator[Team]:
+def team(
+    clips: int,
+    folder: Path,
+    people: int = max(CLIENTS, PUSHERS),
+    prepare: Callable[[PostgresServer], None] | None = None,
+) -> Iterator[Team]:
+    """A store with so many clips, whose reviewers are r0, r1, …; `prepare` sees to the server before it starts."""
     server = PostgresServer(durable=True, settings={"shared_buffers": "512MB", "max_wal_size": "8GB"})
+    if prepare is not None:
+        prepare(server)
     server.start()
     try:
         made = Team(server, "bench", folder)
@@ -59,23 +67,49 @@ def team(clips: int, folder: Path) -> Iterator[Team]:
         postgres_schema.init(
             made.url(), audio=f"file://{folder}/audio", master=lambda: make_master(folder / "master.key")
         )
-        for number in range(max(CLIENTS, PUSHERS)):
+        for number in range(people):
             postgres_schema.add_person(made.url(), f"r{number}", f"r{number}", supervisor=False)
-        with made.admin() as connection:
-            connection.execute(
-                """INSERT INTO earmark.clip (id, lang, duration, rate, hypothesis, peaks, object)
-                   SELECT md5(n::text), 'en', 3, 16000, json_build_object('text', %s::text)::text,
-                       decode(repeat('a7', 200), 'hex'), md5('object ' || n) FROM generate_series(1, %s) AS n""",
-                (TEXT, clips),
-            )
-            connection.execute(
-                "INSERT INTO earmark.work (clip, arrival, lang) SELECT id, arrival, 'en' FROM earmark.clip"
-            )
-            connection.execute("INSERT INTO earmark.clip_key (clip, key) SELECT id, '\\x00' FROM earmark.clip")
-            connection.execute("VACUUM ANALYZE")
+        grow(made, clips)
         yield made
     finally:
         server.stop()
+
+
+def server_seconds(team: Team) -> float:
+    """Seconds of processor that the server and all its processes have taken, those that ended too."""
+    postmaster = int((team.server.data / "postmaster.pid").read_text().split()[0])
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, fields = int(path.parent.name), path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if pid == postmaster:
+            ticks += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == postmaster:
+            ticks += sum(map(int, fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def grow(team: Team, clips: int) -> None:
+    """Bring the store to so many clips."""
+    with team.admin() as connection:
+        (there,) = connection.execute("SELECT count(*) FROM earmark.clip").fetchone() or (0,)
+        connection.execute(
+            """INSERT INTO earmark.clip (id, lang, duration, rate, hypothesis, peaks, object)
+               SELECT md5(n::text), 'en', 3, 16000, json_build_object('text', %s::text)::text,
+                   decode(repeat('a7', 200), 'hex'), md5('object ' || n) FROM generate_series(%s + 1, %s) AS n""",
+            (TEXT, there, clips),
+        )
+        connection.execute(
+            """INSERT INTO earmark.work (clip, arrival, lang)
+               SELECT id, arrival, 'en' FROM earmark.clip WHERE arrival > %s""",
+            (there,),
+        )
+        connection.execute(
+            "INSERT INTO earmark.clip_key (clip, key) SELECT id, '\\x00' FROM earmark.clip WHERE arrival > %s", (there,)
+        )
+        connection.execute("VACUUM ANALYZE")
 
 
 def decided(who: str, clips: list[str]) -> Device:
@@ -111,6 +145,32 @@ def owned(team: Team, who: str, count: int, skip: int) -> list[str]:
     return [clip for (clip,) in rows]
 
 
+def baselines(team: Team, device: str) -> tuple[float, float]:
+    """Seconds a row for the lines of a device into a table like the store's own: by bare COPY, and one INSERT each."""
+    with team.admin() as connection:
+        connection.execute("DROP TABLE IF EXISTS earmark.bare")
+        connection.execute("CREATE TABLE earmark.bare (LIKE earmark.line INCLUDING ALL)")
+        columns = "device, seq, id, reviewer, clip, verdict, late, chain, envelope, payload"
+        rows = connection.execute(
+            f"SELECT {columns} FROM earmark.line WHERE device = %s ORDER BY seq".encode(), (device,)
+        ).fetchall()
+        began = time.perf_counter()
+        for start in range(0, len(rows), BATCH):
+            with connection.cursor().copy(f"COPY earmark.bare ({columns}) FROM STDIN".encode()) as copy:
+                for row in rows[start : start + BATCH]:
+                    copy.write_row(row)
+        bare = (time.perf_counter() - began) / len(rows)
+        connection.execute("TRUNCATE earmark.bare")
+        some = rows[: max(len(rows) // 10, 1)]
+        insert = f"INSERT INTO earmark.bare ({columns}) VALUES ({', '.join(['%s'] * 10)})".encode()
+        began = time.perf_counter()
+        for row in some:
+            connection.execute(insert, row)
+        each = (time.perf_counter() - began) / len(some)
+        connection.execute("DROP TABLE earmark.bare")
+    return bare, each
+
+
 def pushing(team: Team, thousands: int) -> list[Row]:
     """Decisions through the whole path, and the same rows by bare COPY and by one INSERT each."""
     count = thousands * 1000
@@ -122,27 +182,8 @@ def pushing(team: Team, thousands: int) -> list[Row]:
     with ProcessPoolExecutor(PUSHERS) as pool:
         list(pool.map(pushed, [team.url(device.reviewer) for device in several], several))
     together = (time.perf_counter() - began) / (count * PUSHERS)
-    parts = [split(line) for line in one.lines]
+    bare, each = baselines(team, one.name)
     with team.admin() as connection:
-        connection.execute("CREATE TABLE earmark.bare (LIKE earmark.line INCLUDING ALL)")
-        columns = "device, seq, id, reviewer, clip, verdict, late, chain, envelope, payload"
-        rows = connection.execute(
-            f"SELECT {columns} FROM earmark.line WHERE device = %s ORDER BY seq".encode(), (one.name,)
-        ).fetchall()
-        assert len(rows) == len(parts) == count
-        began = time.perf_counter()
-        for start in range(0, count, BATCH):
-            with connection.cursor().copy(f"COPY earmark.bare ({columns}) FROM STDIN".encode()) as copy:
-                for row in rows[start : start + BATCH]:
-                    copy.write_row(row)
-        bare = (time.perf_counter() - began) / count
-        connection.execute("TRUNCATE earmark.bare")
-        some = rows[: max(count // 10, 1)]
-        insert = f"INSERT INTO earmark.bare ({columns}) VALUES ({', '.join(['%s'] * 10)})".encode()
-        began = time.perf_counter()
-        for row in some:
-            connection.execute(insert, row)
-        each = (time.perf_counter() - began) / len(some)
         (size,) = connection.execute(
             "SELECT pg_total_relation_size('earmark.line') / (SELECT count(*) FROM earmark.line)"
         ).fetchone() or (0,)
@@ -227,30 +268,25 @@ def p99(values: list[float]) -> float:
     return statistics.quantiles(values, n=100)[98]
 
 
-def leasing(team: Team) -> list[Row]:
-    """Many reviewers who lease, push and give back at once."""
+def leasing_alone(team: Team) -> list[Row]:
+    """One reviewer who leases, and many at once. Only those whose leases are anew are counted."""
     people = [(team.url(f"r{n}"), f"r{n}") for n in range(CLIENTS)]
     with team.admin() as connection:
         connection.execute(
-            "UPDATE earmark.work SET owner = NULL, lease = NULL, lease_until = NULL WHERE lease IS NOT NULL"
+            """UPDATE earmark.work SET owner = NULL, lease = NULL, lease_until = NULL,
+                   state = CASE state WHEN 'leased' THEN 'open' ELSE state END
+               WHERE owner IS NOT NULL"""
         )
         connection.execute("VACUUM ANALYZE earmark.work")
     alone = only_leasing(*people[0], team.url())
-    began = time.perf_counter()
+    cpu, began = server_seconds(team), time.perf_counter()
     with ProcessPoolExecutor(PROCESSES) as pool:
         found_alone = pool.map(
             several_leasing, [people[n::PROCESSES] for n in range(PROCESSES)], [team.url()] * PROCESSES
         )
         bare = [one for some in found_alone for ones in some for one in ones]
     rate = len(bare) / (time.perf_counter() - began)
-    began = time.perf_counter()
-    with ProcessPoolExecutor(PROCESSES) as pool:
-        found = [one for some in pool.map(several, [people[n::PROCESSES] for n in range(PROCESSES)]) for one in some]
-    took = time.perf_counter() - began
-    had = [clip for _, clips in found for clip in clips]
-    assert len(had) == len(set(had)) == CLIENTS * CYCLES * LEASED, "a clip went to two"
-    leases = [cycle.lease * 1000 for cycles, _ in found for cycle in cycles]
-    pushes = [cycle.push * 1000 for cycles, _ in found for cycle in cycles]
+    cpu = (server_seconds(team) - cpu) / len(bare)
     return [
         Row(
             f"lease of {LEASED}, {CLIENTS} clients; alone: median", statistics.median(bare), "ms",
@@ -261,12 +297,30 @@ def leasing(team: Team) -> list[Row]:
             p99(alone), p99(bare) / p99(alone), most=150.0,
         ),
         Row("leases, each then marked as done", rate, "a second"),
+        Row("the server's processors for both", cpu * 1000, "ms"),
+    ]  # fmt: skip
+
+
+def leasing(team: Team) -> list[Row]:
+    """Many reviewers who lease, push and give back at once."""
+    people = [(team.url(f"r{n}"), f"r{n}") for n in range(CLIENTS)]
+    rows = leasing_alone(team)
+    began = time.perf_counter()
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        found = [one for some in pool.map(several, [people[n::PROCESSES] for n in range(PROCESSES)]) for one in some]
+    took = time.perf_counter() - began
+    had = [clip for _, clips in found for clip in clips]
+    assert len(had) == len(set(had)) == CLIENTS * CYCLES * LEASED, "a clip went to two"
+    leases = [cycle.lease * 1000 for cycles, _ in found for cycle in cycles]
+    pushes = [cycle.push * 1000 for cycles, _ in found for cycle in cycles]
+    return [
+        *rows,
         Row(f"lease of {LEASED} while all push too: median", statistics.median(leases), "ms"),
         Row(f"lease of {LEASED} while all push too: p99", p99(leases), "ms"),
         Row(f"push of {LEASED} meanwhile: median", statistics.median(pushes), "ms"),
         Row(f"push of {LEASED} meanwhile: p99", p99(pushes), "ms"),
         Row("all of it, the clients' own work too", took / len(had) * 1e6, "µs/decision"),
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:

@@ -36,10 +36,11 @@ def server() -> Iterator[PostgresServer]:
 
 class Team:
     """A store as a team has it: made by an administrator, its clock in our hands. In what it does for a reviewer it is
-    that reviewer's own connection, under a role that may do nothing else; in the rest it is a supervisor's.
+    that reviewer's own connection, under a role that may do nothing else; in the rest it is a supervisor's. `audio` is
+    the URL of its sound where that does not lie in `folder`.
     """
 
-    def __init__(self, server: PostgresServer, folder: Path) -> None:
+    def __init__(self, server: PostgresServer, folder: Path, *, audio: str | None = None) -> None:
         self.server = server
         self.database = f"earmark{next(_numbers)}"
         self.audio = folder / "audio"
@@ -48,7 +49,7 @@ class Team:
             connection.execute(f"CREATE DATABASE {self.database}".encode())
         self.made = postgres_schema.init(
             server.url(self.database),
-            audio=f"file://{quote(str(self.audio))}",
+            audio=audio or f"file://{quote(str(self.audio))}",
             master=lambda: make_master(self.master_key),
         )
         self._stores: dict[str, PostgresStore] = {}

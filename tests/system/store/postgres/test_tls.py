@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-import os
-import pwd
 import re
 import time
-from pathlib import Path
 
 import psycopg
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from certificates import certificate
 from earmark.queue.store.postgres_url import parameters
 from postgres_server import PostgresServer, binaries
 
 HOST = "db.example.org"
-
-
-def certificate(folder: Path) -> None:
-    """A certificate for HOST that vouches for itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "server.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "server.key").write_bytes(private)
-    (folder / "server.key").chmod(0o600)
-    if os.geteuid() == 0:
-        person = pwd.getpwnam("postgres")
-        for path in (folder / "server.crt", folder / "server.key"):
-            os.chown(path, person.pw_uid, person.pw_gid)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +21,7 @@ def far(tmp_path_factory):
     if binaries() is None:
         pytest.skip("there is no PostgreSQL server on this machine")
     server = PostgresServer()
-    certificate(server.folder)
+    certificate(server.folder, HOST)
     server.settings |= {
         "ssl": "on",
         "ssl_cert_file": str(server.folder / "server.crt"),
@@ -92,7 +56,7 @@ def test_a_server_of_another_name_is_not(far):
 
 def test_a_server_that_nobody_vouches_for_is_not(far, tmp_path):
     server, _ = far
-    certificate(tmp_path)
+    certificate(tmp_path, HOST)
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
         connect(server, tmp_path / "server.crt")
 
