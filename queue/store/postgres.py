@@ -47,6 +47,7 @@ class PostgresStore:
         self._master: bytes | None = None
         self._objects: Objects | None = None
         self.id = self._database.known.store
+        self.reviewer = self._database.known.reviewer
 
     # What a reviewer may ask
 

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from types import FrameType
 
 from earmark.queue.store.gate.server import reading, serve, writing
-from earmark.queue.store.interface import ReviewStore, StoreError
+from earmark.queue.store.interface import PersonalStore, ReviewStore, StoreError
 
 
 def run(
@@ -45,9 +45,10 @@ def run(
     for name in ("SIGHUP", "SIGTERM", "SIGINT"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave)
+    name = reviewer or account()
     return serve(
-        partial(_open, store_url, lease_seconds, critical_hold, most_lease, master_key),
-        reviewer or account(),
+        partial(_open, store_url, name, lease_seconds, critical_hold, most_lease, master_key),
+        name,
         reading(source),
         writing(sink),
         store_url=store_url if named else None,
@@ -75,13 +76,22 @@ def account() -> str:
 
 
 def _open(
-    url: str, lease_seconds: float, critical_hold: float, most_lease: float, master_key: str | None
+    url: str, reviewer: str, lease_seconds: float, critical_hold: float, most_lease: float, master_key: str | None
 ) -> ReviewStore:
     from earmark.queue.store.open import open_store
 
-    return open_store(
+    store = open_store(
         url, lease_seconds=lease_seconds, critical_hold=critical_hold, most_lease=most_lease, master_key=master_key
     )
+    if isinstance(store, PersonalStore) and store.reviewer != reviewer:
+        # The client cannot mend it, and would hear of it only when it leases.
+        knows = "as nobody who reviews" if store.reviewer is None else f"as {store.reviewer}"
+        store.close()
+        raise StoreError(
+            f"this way in is {reviewer}'s, but the store knows its login {knows}: whoever runs the host must name the "
+            "same person in --store and in --as"
+        )
+    return store
 
 
 def _leave(number: int, _: FrameType | None) -> None:
