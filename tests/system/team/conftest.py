@@ -42,6 +42,7 @@ class Team:
         del self.host.env["EARMARK_REVIEWER"]
         self.master_key = self.host.path / "master.key"
         self.audio = folder / "audio"
+        self.corpus = self.host.folder / "filled"
         (self.host.path / "config.toml").write_text(f"master_key = {json.dumps(str(self.master_key))}\n")
         # The account's own configuration, as the gate finds it at an account of the store's.
         config = sshd.folder / "sshd_config"
