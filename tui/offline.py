@@ -77,8 +77,8 @@ def theirs(settings: Settings, batch: BatchFolder) -> Settings:
 
 
 def _expected(settings: Settings, known: str) -> str:
-    """In whose name the settings come. Who names nobody learns it from the store, and offline from the batch; a store on
-    this machine asks who is at it.
+    """In whose name the settings come. Who names nobody learns it from the store, and offline from the batch; a folder
+    of one's own knows nobody.
     """
     if settings.reviewer is None and not settings.store_url.startswith("sqlite://"):
         return known
