@@ -23,13 +23,15 @@ def run(
     lease_seconds: float,
     critical_hold: float,
     most_lease: float,
+    longest: float | None = None,
     master_key: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> int:
     """Serve one client over standard input and output; says with which code to exit.
 
     `reviewer` None is whose account this is: as the system has it, not as the environment says. `named` means that
-    whoever set the gate up said which store it leads to; else the client may have, and is not compared. Raises
+    whoever set the gate up said which store it leads to; else the client may have, and is not compared. `longest` is
+    the longest lease that can be asked for over this way in (s), whatever the store's own policy allows. Raises
     `StoreError` for a client that wants something else than a gate, or that is a person at a terminal.
     """
     if sys.platform == "win32":
@@ -52,6 +54,7 @@ def run(
         reading(source),
         writing(sink),
         store_url=store_url if named else None,
+        longest=longest,
     )
 
 

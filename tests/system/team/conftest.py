@@ -57,11 +57,12 @@ class Team:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def admit(self, name: str, *, role: str | None = None) -> Home:
+    def admit(self, name: str, *, role: str | None = None, more: tuple[str, ...] = ()) -> Home:
         """Let a reviewer in by a key and under a login role; their machine."""
         role = role or name
         self.told("store", "add-reviewer", role, "--role", role)
-        self.sshd.key(name, command=gate_command(self.host, "--store", self.database.url(DATABASE, role), "--as", name))
+        url = self.database.url(DATABASE, role)
+        self.sshd.key(name, command=gate_command(self.host, "--store", url, "--as", name, *more))
         home = Home(self.folder / name, EARMARK_STORE=f"ssh://{name}", **self.sshd.environment)
         del home.env["EARMARK_REVIEWER"]  # the host says who one is
         return home
