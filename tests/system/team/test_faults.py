@@ -7,6 +7,12 @@ import subprocess
 from system.team.conftest import DATABASE, TEXTS, Team
 from terminal.home import Home, decide, leave, opened
 
+PASSPHRASE = "correct horse battery staple"
+LEASED = (
+    "SELECT (max(lease_until) - extract(epoch FROM now())) / 86400 BETWEEN {} AND {} + 0.001 "
+    "FROM earmark.work WHERE owner IS NOT NULL"
+)
+
 
 def told(done: subprocess.CompletedProcess[str]) -> str:
     return " ".join((done.stdout + done.stderr).split())
@@ -109,3 +115,33 @@ def test_rights_and_none_straight_at_the_store(team: Team) -> None:
         done = cy.run(command)
         assert done.returncode == 1
         assert "add-reviewer" in told(done) or "login was refused" in told(done), told(done)
+
+
+def test_the_policy_holds_over_the_gate(team: Team, ada: Home) -> None:
+    """The cap is no trouble of the line: what is decided arrives, and one is told why nothing comes."""
+    team.told("store", "policy", "--lease-cap", "2", "--longest-lease-days", "2")
+    with ada.console("review") as console:
+        opened(console)
+        decide(console, "u")
+        decide(console, "u")
+        console.wait("You have been given as many clips today as your project allows", 30)
+        console.wait("unsent 0")
+        assert "Not in step" not in console.text()
+        assert "! unsent" not in console.text()
+        assert leave(console) == 0
+    done = ada.run("checkout", "1", input=f"{PASSPHRASE}\n")
+    assert done.returncode == 1
+    assert "the next come tomorrow" in told(done)
+    team.told("store", "policy", "--lease-cap", "0")
+    done = ada.run("checkout", "1", "--days", "5", input=f"{PASSPHRASE}\n")
+    assert done.returncode == 0
+    assert "does not lease clips for that long" in told(done)
+    assert team.sql(LEASED.format(1.9, 2)) == [(True,)]
+
+
+def test_a_gate_may_allow_less_than_the_policy(team: Team) -> None:
+    ben = team.admit("ben", more=("--most-days", "0.5"))
+    done = ben.run("checkout", "1", "--days", "5", input=f"{PASSPHRASE}\n")
+    assert done.returncode == 0
+    assert "does not lease clips for that long" in told(done)
+    assert team.sql(LEASED.format(0.4, 0.5)) == [(True,)]
