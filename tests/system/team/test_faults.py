@@ -59,7 +59,8 @@ def test_the_database_away_during_a_sitting_and_before_one(team: Team, ada: Home
         console.wait("unsent 2", 20)
         team.database.start()
         console.wait("unsent 0", 90)
-        console.wait(lambda text: "Not in step" not in text, 30)
+        console.wait("In step with the store again.", 30)
+        assert "Not in step" not in console.text()
         assert leave(console) == 0
     assert team.results() == [("ada", "unintelligible")] * 2
 
