@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from earmark.queue.journal import JournalError
-from earmark.queue.store.interface import Offline, SignInAgain, StoreError
+from earmark.queue.store.interface import Offline, Refused, SignInAgain, StoreError
 from earmark.queue.sync import Backoff
 from earmark.tui.tasks import begin
 
@@ -51,6 +51,7 @@ class InStep:
         self._every = every
         self._renew_every = min(RENEW_EVERY, lease_seconds / 3)
         self._renewed = time.monotonic()
+        self._no_more: str | None = None
         self._poke = asyncio.Event()
         self._task = begin(self._go_round())
 
@@ -76,7 +77,7 @@ class InStep:
                 except (JournalError, StoreError) as error:
                     trouble = trouble or str(error)
                     sign_in = sign_in or isinstance(error, SignInAgain)
-            self._sitting.trouble(trouble, sign_in=sign_in)
+            self._sitting.trouble(trouble, sign_in=sign_in, no_more=self._no_more)
             if trouble is None:
                 backoff.succeeded()
             wait = self._every if trouble is None else max(backoff.failed(), 0.5)
@@ -104,6 +105,12 @@ class InStep:
             self._watcher.set_aside(aside)
 
     async def _top_up(self) -> None:
-        came = await self._sitting.top_up()
+        self._no_more = None
+        try:
+            came = await self._sitting.top_up()
+        except Refused as error:
+            # A store that knows this reviewer no more refuses the other steps too.
+            self._no_more = str(error)
+            return
         if came:
             self._watcher.clips_came(came)

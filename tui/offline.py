@@ -77,8 +77,10 @@ def theirs(settings: Settings, batch: BatchFolder) -> Settings:
 
 
 def _expected(settings: Settings, known: str) -> str:
-    """In whose name the settings come. Who comes over SSH learns it from the host, and offline from the batch."""
-    if settings.reviewer is None and settings.store_url.startswith("ssh://"):
+    """In whose name the settings come. Who names nobody learns it from the store, and offline from the batch; a folder
+    of one's own knows nobody.
+    """
+    if settings.reviewer is None and not settings.store_url.startswith("sqlite://"):
         return known
     return settings.reviewer_name
 

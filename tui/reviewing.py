@@ -303,10 +303,8 @@ class Reviewing:
             from earmark.tui.signing import asked_to
 
             self.app.say(asked_to(self.keymap), "warn")
-        elif self.sitting.sync.trouble and not self.screen.alarmed:
-            self.app.say(
-                f"Not in step with the store: {self.sitting.sync.trouble} What you decide is safe on disk.", "warn"
-            )
+        elif (words := self.sitting.sync.words) and not self.screen.alarmed:
+            self.app.say(words, "warn")
 
     def clips_withdrawn(self, on_screen: bool) -> None:
         """Customers took clips back; where the one on the screen is among them, it vanishes, with words."""

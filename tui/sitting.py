@@ -37,12 +37,25 @@ LAST_WORDS = 5.0
 class SyncState(msgspec.Struct, frozen=True):
     """How the journal stands to the store: lines not yet there, and what is wrong, in words, when something is.
 
-    With `sign_in` nothing goes on before somebody has signed in at the store's host.
+    With `sign_in` nothing goes on before somebody has signed in at the store's host. `no_more` is why the store gives
+    no more clips, such as a day's cap: that is no trouble. `again` is right after a trouble has passed.
     """
 
     unsent: int = 0
     trouble: str | None = None
     sign_in: bool = False
+    no_more: str | None = None
+    again: bool = False
+
+    @property
+    def words(self) -> str | None:
+        """What the reviewer is told of it; None when there is nothing to tell."""
+        if self.trouble:
+            return f"Not in step with the store: {self.trouble.rstrip('.')}. What you decide is safe on disk."
+        if self.no_more:
+            return f"{self.no_more[0].upper()}{self.no_more[1:].rstrip('.')}."
+        # Or the words of the trouble would stand there until something else is said.
+        return "In step with the store again." if self.again else None
 
 
 class Sitting:
@@ -124,7 +137,7 @@ class Sitting:
                 self._batch.forget()
         if decision.verdict is Verdict.CRITICAL:
             self._tasks.begin(self._erase(decision.clip, "critical"))
-        self._told(SyncState(self._unsent(), self.sync.trouble, self.sync.sign_in))
+        self._told(msgspec.structs.replace(self.sync, unsent=self._unsent(), again=False))
         self.poke()
         return place
 
@@ -239,11 +252,12 @@ class Sitting:
             await self._on(self._disk, partial(retire, self.journal, sent.head, before))
         return len(sent.quarantined)
 
-    def trouble(self, words: str | None, *, sign_in: bool = False) -> None:
-        """After a round: what is wrong between here and the store (None when nothing is), and whether a sign-in would
-        mend it.
+    def trouble(self, words: str | None, *, sign_in: bool = False, no_more: str | None = None) -> None:
+        """After a round: what is wrong between here and the store (None when nothing is), whether a sign-in would mend
+        it, and why no more clips come.
         """
-        self._told(SyncState(self._unsent(), words, sign_in))
+        again = words is None and self.sync.trouble is not None
+        self._told(SyncState(self._unsent(), words, sign_in, no_more, again))
 
     def _unsent(self) -> int:
         return max(0, self.journal.head.seq - self._arrived)

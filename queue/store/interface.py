@@ -199,6 +199,14 @@ class ReviewStore(Protocol):
 
 
 @runtime_checkable
+class PersonalStore(Protocol):
+    """A store that itself knows in whose name one comes, by the login."""
+
+    reviewer: str | None
+    """The only name in which decisions are taken over this login; None where it may decide in nobody's."""
+
+
+@runtime_checkable
 class RemoteReviewStore(ReviewStore, Protocol):
     """A store at another host, reached over a connection that somebody signed in for.
 

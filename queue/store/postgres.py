@@ -53,6 +53,7 @@ class PostgresStore:
         self._objects: Objects | None = None
         self._withdrawals = Withdrawals(self._database)
         self.id = self._database.known.store
+        self.reviewer = self._database.known.reviewer
 
     # What a reviewer may ask
 

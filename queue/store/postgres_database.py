@@ -29,6 +29,17 @@ SCHEMA = Path(__file__).parent / "schema" / "postgres"
 _TIMEOUT = "60s"
 _REFUSED, _OURS = "EM001", "EM002"
 _AGAIN = ("08", "53", "57", "40", "55")  # connection, resources, intervention, rollback, lock: later it may go well
+_AT_THE_DOOR = {
+    "authentication failed": "28000",
+    "no pg_hba.conf entry": "28000",
+    "is not permitted to log in": "28000",
+    "no password supplied": "28000",
+    "permission denied for database": "42501",
+}
+"""What a server says to whom it does not let in, and the state that it means: of a connection that never was, libpq
+tells the words alone. A server that speaks another language is told as it speaks.
+"""
+_BESIDE = ("DETAIL:", "HINT:", "Is the server running")
 _MISSING = ("3F000", "42883", "42P01", "42703")  # schema, function, table, column
 
 
@@ -161,9 +172,12 @@ def _in_words(error: psycopg.Error, where: str) -> StoreError:
         words = clean_name(error.diag.message_primary or "refused", most=None)
         return Refused(words) if state == _REFUSED else StoreError(words)
     if not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        # From this side of the wire: no row is in it. libpq gives one line an address that it tried.
-        lines = [clean_name(line) for line in str(error).splitlines() if line.strip()] or ["no reason given"]
-        return StoreUnreachable(f"{where}: the store does not answer: {lines[-1]}")
+        # From this side of the wire: no row is in it. libpq gives one line an address that it tried, and hints.
+        lines = [clean_name(line.strip()) for line in str(error).splitlines() if line.strip()]
+        said = next((line for line in reversed(lines) if not line.startswith(_BESIDE)), "no reason given")
+        state = next((meant for words, meant in _AT_THE_DOOR.items() if words in said), "")
+        if not state:
+            return StoreUnreachable(f"{where}: the store does not answer: {said}")
     if state.startswith("28"):
         return StoreError(f"{where}: the login was refused; check the user and the password (or certificate)")
     if state == "3D000":

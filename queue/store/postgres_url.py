@@ -60,8 +60,11 @@ def shown(url: str) -> str:
     """The URL as it may be shown: without its password, user and parameters."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or "this machine"
-        return clean_name(f"{host}{f':{parts.port}' if parts.port else ''}{unquote(parts.path)}")
+        path = unquote(parts.path)
+        if not parts.hostname:
+            # A gate's words are read on another machine, where "this machine" would be the reviewer's own.
+            return clean_name(f"database {path.strip('/')}")
+        return clean_name(f"{parts.hostname}{f':{parts.port}' if parts.port else ''}{path}")
     except ValueError:
         return "the PostgreSQL store"
 

@@ -79,22 +79,31 @@ def open_store_of(settings: Settings) -> Store:
 
 
 def open_review_store_of(settings: Settings) -> tuple[ReviewStore, Settings]:
-    """The store that the settings name, for reviewing alone, and the settings with the reviewer whom it knows: a host
-    that is reached over SSH says itself in whose name one comes. Then this is where ssh asks what it must.
+    """The store that the settings name, for reviewing alone, and the settings with the reviewer whom it knows: a team's
+    store, and a host that is reached over SSH, say themselves in whose name one comes; who named somebody else is
+    refused there. Over SSH this is where ssh asks what it must.
     """
     import sys
 
-    from earmark.queue.store.interface import RemoteReviewStore
     from earmark.queue.store.open import open_review_store
 
-    if not settings.store_url.startswith("ssh://"):
-        return open_store_of(settings), settings
-    store = open_review_store(settings.store_url, reviewer=settings.reviewer, prompt=sys.stdin.isatty())
-    if isinstance(store, RemoteReviewStore):
-        import msgspec
+    store: ReviewStore
+    if settings.store_url.startswith("ssh://"):
+        store = open_review_store(settings.store_url, reviewer=settings.reviewer, prompt=sys.stdin.isatty())
+    else:
+        store = open_store_of(settings)
+    return store, known_to(store, settings)
 
-        settings = msgspec.structs.replace(settings, reviewer=store.reviewer)
-    return store, settings
+
+def known_to(store: ReviewStore, settings: Settings) -> Settings:
+    """The settings with the reviewer whom the store takes the login for, where they name nobody themselves."""
+    from earmark.queue.store.interface import PersonalStore
+
+    if settings.reviewer is not None or not isinstance(store, PersonalStore) or store.reviewer is None:
+        return settings
+    import msgspec
+
+    return msgspec.structs.replace(settings, reviewer=store.reviewer)
 
 
 def batch_of(settings: Settings) -> BatchFolder | None:

@@ -37,6 +37,7 @@ def gate(given: Invocation, store: str | None, reviewer: str | None, most_days: 
         lease_seconds=settings.lease_minutes * 60,
         critical_hold=settings.critical_hold_days * 86400,
         most_lease=settings.most_days * 86400,
+        longest=None if most_days is None else most_days * 86400,
         master_key=settings.master_key,
     )
     raise click.exceptions.Exit(code)

@@ -8,7 +8,15 @@ from typing import TextIO
 
 import click
 
-from earmark.tui.commands.common import Invocation, batch_of, invocation, journal_folder, open_store_of, plural
+from earmark.tui.commands.common import (
+    Invocation,
+    batch_of,
+    invocation,
+    journal_folder,
+    known_to,
+    open_store_of,
+    plural,
+)
 from earmark.tui.version import VERSION
 
 
@@ -57,6 +65,7 @@ def withdraw(
     settings = given.settings()
     batch = batch_of(settings)
     store = open_store_of(settings)
+    settings = known_to(store, settings)
     unknown: tuple[str, ...] = ()
     try:
         gone = 0

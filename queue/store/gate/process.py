@@ -12,7 +12,7 @@ from pathlib import PurePath
 from types import FrameType
 
 from earmark.queue.store.gate.server import reading, serve, writing
-from earmark.queue.store.interface import ReviewStore, StoreError
+from earmark.queue.store.interface import PersonalStore, ReviewStore, StoreError
 
 
 def run(
@@ -23,13 +23,15 @@ def run(
     lease_seconds: float,
     critical_hold: float,
     most_lease: float,
+    longest: float | None = None,
     master_key: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> int:
     """Serve one client over standard input and output; says with which code to exit.
 
     `reviewer` None is whose account this is: as the system has it, not as the environment says. `named` means that
-    whoever set the gate up said which store it leads to; else the client may have, and is not compared. Raises
+    whoever set the gate up said which store it leads to; else the client may have, and is not compared. `longest` is
+    the longest lease that can be asked for over this way in (s), whatever the store's own policy allows. Raises
     `StoreError` for a client that wants something else than a gate, or that is a person at a terminal.
     """
     if sys.platform == "win32":
@@ -45,12 +47,14 @@ def run(
     for name in ("SIGHUP", "SIGTERM", "SIGINT"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave)
+    name = reviewer or account()
     return serve(
-        partial(_open, store_url, lease_seconds, critical_hold, most_lease, master_key, way_in(environ)),
-        reviewer or account(),
+        partial(_open, store_url, name, lease_seconds, critical_hold, most_lease, master_key, way_in(environ)),
+        name,
         reading(source),
         writing(sink),
         store_url=store_url if named else None,
+        longest=longest,
     )
 
 
@@ -88,11 +92,17 @@ def way_in(environ: Mapping[str, str]) -> str:
 
 
 def _open(
-    url: str, lease_seconds: float, critical_hold: float, most_lease: float, master_key: str | None, via: str
+    url: str,
+    reviewer: str,
+    lease_seconds: float,
+    critical_hold: float,
+    most_lease: float,
+    master_key: str | None,
+    via: str,
 ) -> ReviewStore:
     from earmark.queue.store.open import open_store
 
-    return open_store(
+    store = open_store(
         url,
         lease_seconds=lease_seconds,
         critical_hold=critical_hold,
@@ -100,6 +110,15 @@ def _open(
         master_key=master_key,
         via=via,
     )
+    if isinstance(store, PersonalStore) and store.reviewer != reviewer:
+        # The client cannot mend it, and would hear of it only when it leases.
+        knows = "as nobody who reviews" if store.reviewer is None else f"as {store.reviewer}"
+        store.close()
+        raise StoreError(
+            f"this way in is {reviewer}'s, but the store knows its login {knows}: whoever runs the host must name the "
+            "same person in --store and in --as"
+        )
+    return store
 
 
 def _leave(number: int, _: FrameType | None) -> None:

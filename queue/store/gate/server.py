@@ -48,17 +48,19 @@ def serve(
     write: Write,
     *,
     store_url: str | None = None,
+    longest: float | None = None,
     bucket: Bucket | None = None,
 ) -> int:
     """Answer until the stream ends; says with which code the program should exit.
 
-    `store_url` is what the store is called here, to compare with the store that the client expects. Whatever else goes
+    `store_url` is what the store is called here, to compare with the store that the client expects; `longest` bounds
+    the leases that a client asks for (s). Whatever else goes
     wrong is raised, after a goodbye that does not tell what it was.
     """
     try:
         write(MAGIC)
         try:
-            return _served(open_store, reviewer, read, write, store_url, bucket or Bucket())
+            return _served(open_store, reviewer, read, write, store_url, longest, bucket or Bucket())
         except (BadFrame, StoreError) as error:
             write(packed(messages.goodbye(str(error))))
             return BAD
@@ -71,7 +73,13 @@ def serve(
 
 
 def _served(
-    open_store: Callable[[], ReviewStore], reviewer: str, read: Read, write: Write, url: str | None, bucket: Bucket
+    open_store: Callable[[], ReviewStore],
+    reviewer: str,
+    read: Read,
+    write: Write,
+    url: str | None,
+    longest: float | None,
+    bucket: Bucket,
 ) -> int:
     first = read_frame(read, MOST_OF_HELLO)
     if first is None:
@@ -80,7 +88,7 @@ def _served(
     store = open_store()
     try:
         write(packed(messages.ANSWER + messages.encode(Welcome(messages.VERSION, store.id, reviewer))))
-        gate = _Gate(store, reviewer)
+        gate = _Gate(store, reviewer, longest)
         while (body := read_frame(read, MOST_ASKED)) is not None:
             bucket.take()
             write(packed(gate.answer(_request(body))))
@@ -129,9 +137,10 @@ def _same_store(wanted: str, url: str) -> bool:
 class _Gate:
     """Requests to answers, for one reviewer."""
 
-    def __init__(self, store: ReviewStore, reviewer: str) -> None:
+    def __init__(self, store: ReviewStore, reviewer: str, longest: float | None) -> None:
         self._store = store
         self._reviewer = reviewer
+        self._longest = longest
         self._sound: tuple[str, bytes] | None = None
         """The clip whose sound is on its way, in parts, and its sound."""
 
@@ -160,6 +169,8 @@ class _Gate:
                 return encode(store.withdrawn(after))
             case messages.Lease(count, lang, first, seconds):
                 count = min(count, MOST_NAMED)
+                if seconds is not None and self._longest is not None:
+                    seconds = min(seconds, self._longest)
                 return _fitting(store.lease(reviewer, count, lang=lang, first=first, seconds=seconds))
             case messages.Reopen(clips):
                 return _fitting(store.reopen(reviewer, clips))

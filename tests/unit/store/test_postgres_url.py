@@ -95,7 +95,7 @@ def test_a_service_file_could_say_anything():
     ("url", "words"),
     [
         ("postgresql://anna:hunter2@db.example.org:5433/ear?sslmode=verify-full", "db.example.org:5433/ear"),
-        ("postgresql:///earmark?password=hunter2", "this machine/earmark"),
+        ("postgresql:///earmark?password=hunter2", "database earmark"),
         ("postgresql://x:hunter2@[/", "the PostgreSQL store"),
     ],
 )
