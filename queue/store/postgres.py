@@ -193,11 +193,11 @@ class PostgresStore:
         return postgres_results.results(self._database, verdicts, every_revision=every_revision, source=source)
 
     def opinions(self) -> int:
-        (opinions,) = self._database.row("SELECT opinions FROM earmark.set_policy(NULL, NULL, NULL, NULL)")
+        (opinions,) = self._database.row("SELECT earmark.want_opinions(NULL)")
         return int(opinions)
 
     def want_opinions(self, opinions: int) -> Judged:
-        self._database.row("SELECT opinions FROM earmark.set_policy(NULL, NULL, NULL, %s)", (opinions,))
+        self._database.row("SELECT earmark.want_opinions(%s)", (opinions,))
         judged, after = Judged(0, 0), ""
         while after is not None:
             after, reopened, done = self._database.row("SELECT upto, reopened, done FROM earmark.judge(%s)", (after,))

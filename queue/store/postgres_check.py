@@ -23,13 +23,12 @@ class Found(msgspec.Struct, frozen=True):
 
 class Policy(msgspec.Struct, frozen=True):
     """What holds for everybody: seconds that a critical clip is held, the longest lease (s), and how many clips a
-    reviewer is given anew a day (None: any number), and of how many reviewers each clip wants an opinion.
+    reviewer is given anew a day (None: any number).
     """
 
     critical_hold: float
     longest_lease: float
     lease_cap: int | None
-    opinions: int
 
 
 def check(url: str, master_key: str | None) -> Iterator[Found]:
@@ -61,7 +60,7 @@ def policy(
     try:
         return Policy(
             *database.row(
-                "SELECT critical_hold, longest_lease, lease_cap, opinions FROM earmark.set_policy(%s, %s, %s, NULL)",
+                "SELECT critical_hold, longest_lease, lease_cap FROM earmark.set_policy(%s, %s, %s)",
                 (critical_hold, longest_lease, lease_cap),
             )
         )

@@ -137,25 +137,15 @@ END');
 
 DROP FUNCTION change(regprocedure, text, text);
 
--- The policy as it is after setting what is not NULL; a cap of 0 takes the cap away.
-DROP FUNCTION set_policy(double precision, double precision, integer);
-CREATE FUNCTION set_policy(
-    p_critical_hold double precision, p_longest_lease double precision, p_lease_cap integer, p_opinions integer,
-    OUT critical_hold double precision, OUT longest_lease double precision, OUT lease_cap integer, OUT opinions integer
-)
+-- How many opinions a clip wants, after setting it where it is given. What is decided already is then to be judged anew.
+CREATE FUNCTION want_opinions(p_opinions integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = earmark, pg_temp AS $$
 BEGIN
-    IF p_critical_hold IS NOT NULL OR p_longest_lease IS NOT NULL OR p_lease_cap IS NOT NULL OR p_opinions IS NOT NULL
-    THEN
-        UPDATE policy SET
-            critical_hold = coalesce(p_critical_hold, policy.critical_hold),
-            longest_lease = coalesce(p_longest_lease, policy.longest_lease),
-            lease_cap = nullif(coalesce(p_lease_cap, policy.lease_cap, 0), 0),
-            opinions = coalesce(p_opinions, policy.opinions);
+    IF p_opinions IS NOT NULL THEN
+        UPDATE policy SET opinions = p_opinions;
         PERFORM note('policy');
     END IF;
-    SELECT policy.critical_hold, policy.longest_lease, policy.lease_cap, policy.opinions
-    INTO critical_hold, longest_lease, lease_cap, opinions FROM policy;
+    RETURN (SELECT opinions FROM policy);
 END $$;
 
 -- Judge clips anew by how many opinions the policy wants now: as many as nobody who works here waits for long, in the
@@ -181,6 +171,4 @@ BEGIN
     upto := page[cardinality(page)];
 END $$;
 
-GRANT EXECUTE ON FUNCTION
-    set_policy(double precision, double precision, integer, integer), judge(text)
-TO :"supervisor";
+GRANT EXECUTE ON FUNCTION want_opinions(integer), judge(text) TO :"supervisor";
