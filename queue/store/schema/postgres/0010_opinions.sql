@@ -46,6 +46,11 @@ SELECT change('push(text, text, bytea[], bytea[], text[], double precision)',
     'THEN ''leased'' ELSE stands END',
     'AND NOT opined(owner, work.clip) THEN ''leased'' ELSE stands END');
 
+-- Where several opinions are wanted, none decides a clip alone.
+SELECT change('push(text, text, bytea[], bytea[], text[], double precision)',
+    'IF cardinality(came) = (',
+    'IF (SELECT opinions = 1 FROM policy) AND cardinality(came) = (');
+
 SELECT change('settle(entry, bigint, double precision, double precision)',
     'CASE WHEN leaves = ''open'' AND owner IS NOT NULL THEN',
     'CASE WHEN leaves = ''open'' AND owner IS NOT NULL AND NOT opined(owner, e.clip) THEN');
@@ -83,14 +88,15 @@ SELECT change('draw(text, text, integer)',
                                 OR verdict IN (''accepted'', ''corrected'') AND payload IS NOT NULL
                             FROM line');
 SELECT change('draw(text, text, integer)',
-    'RETURN drawn;',
-    'IF several THEN
-        drawn := ARRAY(
-            SELECT clip FROM unnest(drawn) WITH ORDINALITY AS of (clip, place)
-            WHERE NOT skipped(p_reviewer, clip) ORDER BY place
-        );
-    END IF;
-    RETURN drawn;');
+    '        most := level::bigint - 1;
+    END LOOP;',
+    '        most := level::bigint - 1;
+    END LOOP;
+    IF several THEN
+        SELECT coalesce(array_agg(clip ORDER BY rank), ''{}''), coalesce(array_agg(place ORDER BY rank), ''{}'')
+        INTO clips, places FROM unnest(clips, places) WITH ORDINALITY AS of (clip, place, rank)
+        WHERE NOT skipped(p_reviewer, clip);
+    END IF;');
 
 -- Where several opinions are wanted, each reviewer's own is theirs to revise, whoever has decided after them.
 SELECT change('reopen(text, text[], double precision)',
