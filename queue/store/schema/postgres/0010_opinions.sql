@@ -46,10 +46,11 @@ SELECT change('push(text, text, bytea[], bytea[], text[], double precision)',
     'THEN ''leased'' ELSE stands END',
     'AND NOT opined(owner, work.clip) THEN ''leased'' ELSE stands END');
 
--- Where several opinions are wanted, none decides a clip alone.
+-- One decision alone makes a clip done only where one is wanted. Asked under the locks: what is judged anew meanwhile is
+-- judged after this push, or this push goes by the new number.
 SELECT change('push(text, text, bytea[], bytea[], text[], double precision)',
-    'IF cardinality(came) = (',
-    'IF (SELECT opinions = 1 FROM policy) AND cardinality(came) = (');
+    'CASE WHEN work.state NOT IN (''withdrawn'', ''critical'') AND CASE',
+    'CASE WHEN (SELECT opinions = 1 FROM policy) AND work.state NOT IN (''withdrawn'', ''critical'') AND CASE');
 
 SELECT change('settle(entry, bigint, double precision, double precision)',
     'CASE WHEN leaves = ''open'' AND owner IS NOT NULL THEN',
@@ -88,15 +89,16 @@ SELECT change('draw(text, text, integer)',
                                 OR verdict IN (''accepted'', ''corrected'') AND payload IS NOT NULL
                             FROM line');
 SELECT change('draw(text, text, integer)',
-    '        most := level::bigint - 1;
-    END LOOP;',
-    '        most := level::bigint - 1;
-    END LOOP;
+    '    END LOOP;
+END',
+    '    END LOOP;
     IF several THEN
-        SELECT coalesce(array_agg(clip ORDER BY rank), ''{}''), coalesce(array_agg(place ORDER BY rank), ''{}'')
-        INTO clips, places FROM unnest(clips, places) WITH ORDINALITY AS of (clip, place, rank)
+        SELECT coalesce(array_agg(clip ORDER BY number), ''{}''), coalesce(array_agg(place ORDER BY number), ''{}'')
+        INTO clips, places
+        FROM unnest(clips, places) WITH ORDINALITY AS drawn (clip, place, number)
         WHERE NOT skipped(p_reviewer, clip);
-    END IF;');
+    END IF;
+END');
 
 -- Where several opinions are wanted, each reviewer's own is theirs to revise, whoever has decided after them.
 SELECT change('reopen(text, text[], double precision)',
