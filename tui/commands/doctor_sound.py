@@ -164,7 +164,7 @@ def taken(preference: str, here: list[str], far: str, environ: Mapping[str, str]
     if server := forwarded(environ):
         why = f"it plays to the sound server {server}"
         if environ.get("SSH_CONNECTION"):
-            why += ": a stop takes a way of the line, and each clip travels while it sounds. A speaker is quicker"
+            why += ": each clip travels while it sounds. On a slow line a speaker begins and stops sooner"
     return Finding("ok", "sound", f"reviewing takes {here[0]}: {why}")
 
 
