@@ -1,8 +1,10 @@
 """Key to sound and key to silence at the other end of a line, with screen and sound through a real sshd.
 
-Everything plays into a PulseAudio null sink, and its monitor tells (see `sound.py`). Three parts:
+Everything plays into a PulseAudio null sink, and its monitor tells (see `sound.py`). Four parts:
 
 - on the loopback, for each receiver, against a bare `paplay` at the workstation;
+- on the loopback, from what ends a sitting to silence: `q`, a window that is closed, an SSH client that is killed, and
+  a screen that goes blank while a loop plays: there it is told from the moment at which the blank screen has come;
 - on a line of 200 ms there and back and 256 kbit/s each way, which screen and sound share, against the round trip of a
   byte through an SSH connection of its own; the clips are as large as speech is;
 - on the loopback with the workstation's sound server forwarded by `ssh -R` and miniaudio on the host.
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -49,11 +51,13 @@ class Place(NamedTuple):
     env: dict[str, str]
 
 
-def screen(place: Place, way: str, home: Path, sound: str, *options: str, settings: str = "") -> Console:
+def screen(
+    place: Place, way: str, home: Path, sound: str, *options: str, settings: str = "", blank: int = 0
+) -> Console:
     """The review screen through SSH, in a store that is fresh."""
     bytecode = place.env["PYTHONPYCACHEPREFIX"]
     review = (
-        f"env EARMARK_MUST_HEAR=0 EARMARK_IDLE_BLANK=0 PYTHONPYCACHEPREFIX={bytecode} {settings}"
+        f"env EARMARK_MUST_HEAR=0 EARMARK_IDLE_BLANK={blank} PYTHONPYCACHEPREFIX={bytecode} {settings}"
         f" {EARMARK} --home {home} review --sound {sound}"
     )
     return Console(["ssh", "-tt", *options, way, review], place.station.environment)
@@ -103,6 +107,35 @@ def on_loopback(place: Place, shell: str, player: str, count: int) -> list[Row]:
     return [
         *both(f"{what}: accept to sound", heard["sounds"], heard["bare sounds"], unit="ms", most=40),
         *both(f"{what}: key to silence", heard["silent"], heard["bare silent"], unit="ms", most=30),
+    ]
+
+
+def leaving(place: Place, shell: str, player: str, count: int) -> list[Row]:
+    """From what ends a sitting to silence."""
+    home = fresh(place, f"{shell}-{player}-left", 3)
+    ways: dict[str, Callable[[Console], object]] = {
+        "q to silence": lambda console: console.type("q"),
+        "window closed to silence": lambda console: console.hang_up(),
+        "SSH client killed to silence": lambda console: console.kill(),
+    }
+    heard: dict[str, list[float]] = {what: [] for what in (*ways, "blank to silence")}
+    with place.station.listen(shell, player, answers=True):
+        for _ in range(count):
+            for what, leave in ways.items():
+                with screen(place, "far", home, "speaker") as console:
+                    console.wait("0:01 / ", 60)
+                    left = time.monotonic()
+                    leave(console)
+                    heard[what].append(silence(place.recording, left))
+            with screen(place, "far", home, "speaker", blank=3) as console:
+                console.wait("0:01 / ", 60)
+                console.type("l")
+                console.wait("Blank and silent", 60)
+                heard["blank to silence"].append(silence(place.recording, time.monotonic()))
+    return [
+        row
+        for what, times in heard.items()
+        for row in both(f"{shell} with {player}, loopback: {what}", times, unit="ms", most=50)
     ]
 
 
@@ -191,6 +224,8 @@ def main() -> None:
         # It takes a while: each part is shown when it is done.
         for shell, player in RECEIVERS:
             show(on_loopback(place, shell, player, count))
+        for shell, player in SLOW_RECEIVERS:
+            show(leaving(place, shell, player, max(3, count // 3)))
         show(forwarded(place, pulse, count))
         for shell, player in SLOW_RECEIVERS:
             show(on_a_slow_line(place, shell, player, max(3, count // 2)))

@@ -54,8 +54,8 @@ def sound(preference: str, environ: Mapping[str, str] = os.environ) -> Iterator[
         yield Finding("note" if fault else "ok", "sound", f"{name}: {fault}" if fault else f"{name} plays")
         if not fault:
             here.append(name)
-    far, fault = try_speaker(ways("speaker", environ)[1])
-    yield Finding("note" if fault else "ok", "sound", fault or f"{far} plays at the other end")
+    far, found, fault = try_speaker(ways("speaker", environ)[1])
+    yield Finding("note" if fault else "ok", "sound", fault or found)
     yield taken(preference, here, far, environ)
     if far_ears(environ) or preference == "speaker" or not (here or far):
         yield from to_paste(environ)
@@ -76,24 +76,30 @@ def try_sink(candidate: Callable[..., object]) -> tuple[str, str]:
     return sink.name, fault  # type: ignore[attr-defined]
 
 
-def try_speaker(open_speaker: OpenSpeaker | None) -> tuple[str, str]:
-    """Have a speaker at the other end play the tone, if one joins: its name, and what is wrong, empty for nothing."""
+def try_speaker(open_speaker: OpenSpeaker | None) -> tuple[str, str, str]:
+    """Have a speaker at the other end play the tone, if one joins: its name, what came of it, and what is wrong, empty
+    for nothing.
+    """
     from earmark.tui.sound.sinks.interface import SinkFailed
 
     if open_speaker is None:
-        return "", "a speaker elsewhere cannot join on this system"
+        return "", "", "a speaker elsewhere cannot join on this system"
     answers = Answers()
     try:
         speaker = open_speaker(answers.take)
     except SinkFailed as error:
-        return "", f"speaker: {error}"
+        return "", "", f"speaker: {error}"
     try:
         deadline = time.monotonic() + JOINING
         while not speaker.joined:
-            if time.monotonic() > deadline:
-                return "", "speaker: nobody has joined from another machine"
+            # One that cannot answer has joined once it has had its time to say hello.
+            if time.monotonic() > deadline and not speaker.met:
+                return "", "", "speaker: nobody has joined from another machine"
             time.sleep(0.05)
-        return speaker.name, play_there(speaker, answers)
+        fault = play_there(speaker, answers)
+        if speaker.estimated:
+            return speaker.name, "a tone went to a speaker that cannot answer: whether it sounded, your ears say", fault
+        return speaker.name, f"{speaker.name} plays at the other end", fault
     finally:
         speaker.close()
 
@@ -164,7 +170,7 @@ def taken(preference: str, here: list[str], far: str, environ: Mapping[str, str]
     if server := forwarded(environ):
         why = f"it plays to the sound server {server}"
         if environ.get("SSH_CONNECTION"):
-            why += ": a stop takes a way of the line, and each clip travels while it sounds. A speaker is quicker"
+            why += ": each clip travels while it sounds. On a slow line a speaker begins and stops sooner"
     return Finding("ok", "sound", f"reviewing takes {here[0]}: {why}")
 
 

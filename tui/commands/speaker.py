@@ -30,7 +30,7 @@ def speaker(given: Invocation, text: bool, web: bool, port: int | None, receiver
 
     \b
     Examples:  (run at the workstation)
-      sh -c "$(ssh HOST earmark speaker --receiver sh)" - HOST
+      sh -c "$(ssh HOST earmark speaker --receiver sh | sed -n '/^#!/,$p')" - HOST
       ssh -T HOST earmark speaker --text | sh receiver.sh
       ssh -L 8750:127.0.0.1:8750 HOST earmark speaker --web --port 8750
     """

@@ -173,6 +173,59 @@ def test_the_program_that_ends_in_any_way_leaves_the_far_end_silent_and_empty(
     end.hang_up()
 
 
+@pytest.mark.parametrize("shell", SOME)
+@pytest.mark.parametrize("way", ["q", "hang up"])
+def test_whoever_leaves_in_the_middle_of_a_clip_leaves_silence(
+    way: str, shell: str, screen: Console, station: Workstation, recording: Any
+) -> None:
+    with station.listen(shell, "paplay", answers=True) as listening:
+        screen.wait("♪ speaker", 30)
+        until(lambda: recording.samples.any())
+        if way == "q":
+            leave(screen)
+        else:
+            screen.hang_up()
+            screen.process.wait(20)
+        gone = time.monotonic()
+        assert not recording.between(gone + 0.2, gone + 0.7).any()
+        assert listening.process.poll() is None  # it waits for the next sitting
+
+
+@pytest.mark.parametrize("shell", SOME)
+def test_a_loop_that_nobody_attends_to_ends_in_a_blank_screen_and_silence(
+    shell: str, desk: Desk, station: Workstation, recording: Any
+) -> None:
+    desk.settings["EARMARK_IDLE_BLANK"] = "6"
+    with (
+        station.listen(shell, "paplay", answers=True),
+        desk.review("--sound", "speaker") as console,
+    ):
+        console.wait("♪ speaker", 30)
+        until(lambda: recording.samples.any())
+        console.press("l")
+        console.wait("Blank and silent", 60)
+        blank = time.monotonic()
+        assert not recording.between(blank + 0.2, blank + 0.7).any()
+        console.press("up")
+        leave(console)
+
+
+def test_a_critical_clip_is_silenced_and_dropped_before_the_next_one_plays(
+    screen: Console, station: Workstation
+) -> None:
+    end = joined(station, begins=True)
+    screen.wait("♪ speaker", 30)
+    _, key, _, _ = end.asked_for(1)
+    before = len(end.lines)
+    decide(screen, "c")
+    end.asked_for(2)
+    told = [line for line in end.lines[before:] if line == "S" or line[:2] in ("F ", "P ")]
+    assert told.index("S") < told.index(f"F {key}") < next(i for i, line in enumerate(told) if line[0] == "P")
+    assert key not in end.pieces
+    leave(screen)
+    end.hang_up()
+
+
 # -- the connection stands still -------------------------------------------------------------------------------------
 
 

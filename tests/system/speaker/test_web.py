@@ -254,6 +254,47 @@ def test_what_the_page_plays_is_the_clip_and_stop_is_silence(
     assert served.end() == 0
 
 
+def test_what_was_left_never_sounds_again(browser: Browser, recording: Any, tmp_path: Path) -> None:
+    """Every sample of one clip is above zero, of the next below: the recording shows whose turn it is."""
+    home = Home(tmp_path / "noise", EARMARK_SOUND="speaker", EARMARK_MUST_HEAR="0", EARMARK_IDLE_BLANK="0")
+    chance = np.random.default_rng(1)
+    rows = []
+    for number in range(4):
+        level = chance.integers(4000, 8000, 8 * RATE).astype("<i2")
+        soundfile.write(home.folder / f"{number}.wav", -level if number % 2 else level, RATE, subtype="PCM_16")
+        rows.append({"audio_filepath": f"{number}.wav", "pred_text": f"clip {number}"})
+    manifest = home.folder / "manifest.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert home.run("load", "--root", str(home.folder), str(manifest)).returncode == 0
+    served = Served(home)
+    try:
+        tab = begun(browser, served)
+        with review(home) as console:
+            for number, key in enumerate(("enter", "c", "enter")):
+                shows(tab, "playing")
+                for _ in range(3):
+                    console.press("space")
+                    console.press("space")
+                console.press("r")
+                console.settle(0.5, 1.0)  # what is decided sooner was too quick
+                # Pressed once: whoever presses again when it takes long decides the next one too.
+                console.press(key)
+                console.wait(f"saved {number + 1}", 30)
+            shows(tab, "playing")
+            recording.between(time.monotonic(), time.monotonic() + 0.5)
+            console.press("space")
+            silent(recording)
+            heard = recording.samples.astype(float)
+            assert leave(console) == 0
+    finally:
+        served.process.kill()
+        served.process.wait()
+    # A browser may have up to 3 ms left of what it was to play, and plays them when it begins again.
+    levels = heard[: heard.size // 160 * 160].reshape(-1, 160).mean(1)
+    turns = np.sign(levels[np.abs(levels) > LOUD])
+    assert turns[np.flatnonzero(np.diff(turns, prepend=0))].tolist() in ([1, -1, 1, -1], [-1, 1, -1, 1])
+
+
 def test_the_page_shows_its_state_and_nothing_of_the_clip(home: Home, served: Served, browser: Browser) -> None:
     tab = begun(browser, served)
     shows(tab, "waiting")

@@ -85,6 +85,12 @@ class Speaker:
         return far is not None and far.joined
 
     @property
+    def met(self) -> bool:
+        """Whether somebody is there, even where they have not said yet what they are."""
+        far = self._far
+        return far is not None and not far.away
+
+    @property
     def name(self) -> str:
         """What the status line shows."""
         far = self._far

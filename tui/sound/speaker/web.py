@@ -51,7 +51,9 @@ def listen(port: int | None) -> socket.socket:
     """
     ports = PORTS if port is None else (port,)
     for each in ports:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # Only where the socket says that it is TCP does asyncio send at once what is written (TCP_NODELAY); else a play
+        # that follows a stop would wait for 40 ms until the browser acknowledges the stop.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         # The port of a command that has just ended may be had at once.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

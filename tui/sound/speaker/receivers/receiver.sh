@@ -22,10 +22,18 @@ play() { # play PLAYER RATE: 16-bit little-endian frames of one channel from sta
     esac
 }
 
-find_player() { # the first that plays 50 ms of silence
+find_player() { # the first that plays 50 ms of silence within five seconds
     for player in ${EARMARK_PLAYER:-paplay pw-play aplay play ffplay}; do
         command -v "$player" >/dev/null 2>&1 || continue
-        (head -c 1600 /dev/zero | play "$player" 16000) >/dev/null 2>&1 && return 0
+        head -c 1600 /dev/zero | play "$player" 16000 >/dev/null 2>&1 &
+        p=$!
+        # One that waits for a sound server that hangs would wait for ever.
+        (for _ in 1 2 3 4 5; do sleep 1; done; kill -9 "$p") >/dev/null 2>&1 &
+        watch=$!
+        wait "$p" 2>/dev/null
+        code=$?
+        kill "$watch" 2>/dev/null
+        [ $code = 0 ] && return 0
     done
     return 1
 }
