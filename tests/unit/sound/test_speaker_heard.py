@@ -436,6 +436,7 @@ def test_the_newer_of_two_takes_over_with_words_to_both(booth: Booth) -> None:
     until(lambda: first.over)
     assert first.lines[-1] == "Q another speaker of yours has taken over"
     assert second.asked_for(1)[1] in second.pieces
+    assert "T" in second.lines and "T" not in first.lines
     booth.told("takes over")
 
 

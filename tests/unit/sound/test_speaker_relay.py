@@ -215,6 +215,15 @@ def test_while_nobody_reviews_the_way_is_kept_open(line: Line) -> None:
     line.meeting = Meeting()
 
 
+def test_one_that_takes_over_says_so_and_does_not_trouble_the_receiver_with_it(line: Line) -> None:
+    program = line.program()
+    send(program, Frame("T"), Frame("S"))
+    until(lambda: line.frames()[-1:] == [Frame("S")])
+    assert Frame("T") not in line.frames()
+    assert line.said[-1] == "It takes over from another speaker of yours, which has ended."
+    program.close()
+
+
 def test_another_speaker_ends_this_one_with_words(line: Line) -> None:
     program = line.program()
     send(program, Frame("S"), Frame("Q another speaker of yours has taken over"))

@@ -11,6 +11,7 @@ Towards the receiver go frames: a line of ASCII words, for `D` with bytes behind
     R                           be silent and forget everything
     K number                    are you there?
     Q words …                   another receiver takes over: end
+    T                           it has taken over from another (for the speaker, which does not pass it on)
 
     HELLO 1 name codec,codec    the receiver plays, and what it can decode, the best first
     A                           one `D` has arrived
@@ -33,6 +34,8 @@ from typing import Final
 import msgspec
 
 MAGIC: Final = "EARMARK-SOUND 1"
+
+TOOK_OVER: Final = "T"
 
 GREETING: Final = "SPEAKER 1"
 """What a speaker says to the program first."""

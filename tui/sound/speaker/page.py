@@ -11,7 +11,7 @@ from typing import Final
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from earmark.tui.sound.speaker.frames import GREETING, Frame, FrameReader, Garbled, LineReader
+from earmark.tui.sound.speaker.frames import GREETING, TOOK_OVER, Frame, FrameReader, Garbled, LineReader
 from earmark.tui.sound.speaker.relay import ALIVE, KNOCK
 from earmark.tui.sound.speaker.rendezvous import join
 
@@ -111,6 +111,9 @@ class Page:
                     if frame.line.startswith("Q "):
                         self.displaced.set()
                         return
+                    if frame.line == TOOK_OVER:
+                        self._tell("It takes over from another speaker of yours, which has ended.")
+                        continue
                     await self._connection.send(frame.binary())
         except (Garbled, OSError):
             pass  # as good as gone

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from earmark.tui.sound.speaker.frames import GREETING, MAGIC, Frame, FrameReader, Garbled, LineReader
+from earmark.tui.sound.speaker.frames import GREETING, MAGIC, TOOK_OVER, Frame, FrameReader, Garbled, LineReader
 from earmark.tui.sound.speaker.rendezvous import folder, join
 
 KNOCK: Final = 0.25
@@ -135,6 +135,9 @@ class Relay:
             for frame in self._frames.feed(block):
                 if frame.line == MAGIC:
                     continue  # said already, when this began
+                if frame.line == TOOK_OVER:
+                    self._tell("It takes over from another speaker of yours, which has ended.")
+                    continue
                 self._write(frame)
                 if frame.line.startswith("Q "):
                     self._drain()

@@ -20,7 +20,7 @@ from earmark.tui.sound.sinks.interface import Ended, Failed, Joined, Lost, Repor
 from earmark.tui.sound.sinks.process import one_line
 from earmark.tui.sound.speaker.codecs import encode
 from earmark.tui.sound.speaker.far import HELLO_WAIT, Far
-from earmark.tui.sound.speaker.frames import GREETING, MAGIC, Frame
+from earmark.tui.sound.speaker.frames import GREETING, MAGIC, TOOK_OVER, Frame
 from earmark.tui.sound.speaker.link import Link
 from earmark.tui.sound.speaker.rendezvous import Meeting
 
@@ -269,6 +269,8 @@ class Speaker:
         self._far = Far(link, self._clock(), newer=newer)
         self.wanted = True
         self._send(Frame(MAGIC))
+        if newer:
+            self._send(Frame(TOOK_OVER))
 
     def _leave(self, selector: selectors.BaseSelector, link: Link, words: str = f"The speaker is gone{WAITS}") -> None:
         selector.unregister(link.socket)
