@@ -16,7 +16,7 @@ from terminal.console import Console
 from terminal.home import Home, leave, opened, saved
 
 LONG = bool(os.environ.get("EARMARK_LONG"))
-KILLS = 200 if LONG else 12
+KILLS = 500 if LONG else 12
 SEED = int(os.environ.get("EARMARK_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 KEYS = {"u": "unintelligible", "s": "skipped", "d": "escalated", "c": "critical", "\r": "accepted", "\x7f": "retracted"}
 
@@ -78,7 +78,7 @@ def test_killed_at_any_moment(home: Home) -> None:
         with home.console("review") as console:
             opened(console)
             hand = Hand(console, draw, word)
-            hand.work(time.monotonic() + draw.uniform(0.05, 3.5))
+            hand.work(time.monotonic() + draw.uniform(0.05, 2.5))
             console.kill()
             drained(console)
             hand.shown = max(hand.shown, saved(console))

@@ -1,0 +1,113 @@
+"""What fault tests count, and the books they keep: what was said to be saved, held against what a store has.
+
+machine = Machine(folder, "ada", clips, open_store)
+machine.decide(20)
+…a fault…
+machine.settle()
+counted("kills of the server", 1, balance(rows, machine))
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from earmark.queue.decision import Decision, Verdict
+from earmark.queue.journal import Journal
+from earmark.queue.stamp import new_id, told_time
+from earmark.queue.store.interface import ReviewStore, StoreError
+from earmark.queue.sync import send
+
+LONG = bool(os.environ.get("EARMARK_LONG"))
+SEED = int(os.environ.get("EARMARK_SEED") or random.randrange(2**32))
+
+Counted = Callable[..., None]
+"""`counted(what, how_many, decisions, quarantined=0)`: for the summary after all tests. See `counted` in conftest."""
+
+
+def sampled(few: int, whole: int) -> int:
+    """How often a fault is made: a few times, but with --long the whole count."""
+    return whole if LONG else few
+
+
+class Machine:
+    """A reviewer's machine: its journal, its way to the store, and every decision that was said to be saved (`shown`,
+    by its id). It decides the given clips in turn, each time with a text that no other decision has.
+    """
+
+    def __init__(
+        self, folder: Path, reviewer: str, clips: Sequence[str], open_store: Callable[[], ReviewStore]
+    ) -> None:
+        self.folder = folder
+        self.reviewer = reviewer
+        self.clips = list(clips)
+        self.shown: dict[str, Decision] = {}
+        self._open_store = open_store
+        self.journal = self.open()
+
+    def open(self) -> Journal:
+        self.journal = Journal.open(self.folder / "journal", self.reviewer, app="test", segment_bytes=50_000)
+        return self.journal
+
+    def decide(self, count: int = 1) -> None:
+        for _ in range(count):
+            number = len(self.shown)
+            decision = Decision(
+                id=new_id(),
+                at=told_time(),
+                reviewer=self.reviewer,
+                clip=self.clips[number % len(self.clips)],
+                verdict=Verdict.CORRECTED,
+                text=f"{self.folder.name} {number:06}",
+                shown="machine",
+            )
+            self.journal.append(decision)
+            # Not before the line above has returned, as on the screen.
+            self.shown[decision.id] = decision
+
+    def sync(self) -> None:
+        """One sync over a connection of its own. Raises `StoreError`."""
+        store = self._open_store()
+        try:
+            assert send(self.journal, store).unsent == 0
+        finally:
+            store.close()
+
+    def settle(self, *, most: int = 100) -> int:
+        """Sync until all has arrived, over as many connections as it takes; says how often something broke."""
+        for broken in range(most):
+            try:
+                self.sync()
+            except StoreError:
+                continue
+            return broken
+        raise AssertionError(f"nothing arrives in {most} tries")
+
+
+class Balance(NamedTuple):
+    """Decisions that were said to be saved, and how many of them the store set aside and said so."""
+
+    decisions: int
+    quarantined: int
+
+
+def balance(rows: Iterable[tuple[str, str | None]], *machines: Machine) -> Balance:
+    """Check that the store, which has decisions with these ids and texts, has every one that was said to be saved
+    exactly once, but for those that a machine was told are set aside, and none besides.
+
+    A decision that went in twice under two ids shows by its text.
+    """
+    shown = {name: decision for machine in machines for name, decision in machine.shown.items()}
+    aside = {one.id for machine in machines for one in machine.journal.quarantine()} & shown.keys()
+    there = list(rows)
+    lost = shown.keys() - aside - {name for name, _ in there}
+    assert not lost, f"{len(lost)} of {len(shown)} lost: {sorted(lost)[:5]}"
+    doubled = [text for text, times in Counter(text for _, text in there).items() if times > 1]
+    assert not doubled, f"{len(doubled)} of {len(shown)} doubled: {doubled[:5]}"
+    expected = sorted((name, decision.text) for name, decision in shown.items() if name not in aside)
+    assert sorted(there) == expected, "there is something that nobody decided, or both here and set aside"
+    return Balance(len(shown), len(aside))
