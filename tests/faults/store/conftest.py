@@ -45,6 +45,11 @@ def team(server: PostgresServer, tmp_path: Path) -> Iterator[Team]:
     team.close()
 
 
+def arrived(team: Team) -> list[tuple[str, str | None]]:
+    """Id and text of every decision that the store has."""
+    return team.sql("SELECT id::text, payload::json ->> 'text' FROM earmark.line WHERE verdict IS NOT NULL")
+
+
 class Ways:
     """Machines, and their ways to the store. Those straight to it go through `straight`, those over sshd through
     `gated`, as `ssh://NAME`.
@@ -94,8 +99,8 @@ class Ways:
 
     def balance(self) -> Balance:
         """Check that the store has what the machines said was saved, once."""
-        rows = self.team.sql("SELECT id::text, payload::json ->> 'text' FROM earmark.line WHERE verdict IS NOT NULL")
-        return balance(rows, *self.machines)
+        shown = {name: text for machine in self.machines for name, text in machine.shown.items()}
+        return balance(arrived(self.team), shown, set().union(*(machine.aside() for machine in self.machines)))
 
     def close(self) -> None:
         for machine in self.machines:
