@@ -36,7 +36,8 @@ def sampled(few: int, whole: int) -> int:
 
 class Machine:
     """A reviewer's machine: its journal, its way to the store, and every decision that was said to be saved (`shown`:
-    its text by its id). It decides the given clips in turn, each time with a text that no other decision has.
+    its text by its id; `asked` holds those that were refused too). It decides the given clips in turn, each time with
+    a text that no other decision has.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Machine:
         self.folder = folder
         self.reviewer = reviewer
         self.clips = list(clips)
+        self.asked: dict[str, str | None] = {}
         self.shown: dict[str, str | None] = {}
         self._open_store = open_store
         self._segment_bytes = segment_bytes
@@ -63,7 +65,7 @@ class Machine:
 
     def decide(self, count: int = 1) -> None:
         for _ in range(count):
-            number = len(self.shown)
+            number = len(self.asked)
             decision = Decision(
                 id=new_id(),
                 at=told_time(),
@@ -73,6 +75,7 @@ class Machine:
                 text=f"{self.folder.name} {number:06}",
                 shown="machine",
             )
+            self.asked[decision.id] = decision.text
             self.journal.append(decision)
             # Not before the line above has returned, as on the screen.
             self.shown[decision.id] = decision.text
