@@ -117,10 +117,10 @@ def balance(rows: Iterable[tuple[str, str | None]], shown: Mapping[str, str | No
     A decision that went in twice under two ids shows by its text.
     """
     there = list(rows)
-    lost = shown.keys() - set(aside) - {name for name, _ in there}
-    assert not lost, f"{len(lost)} of {len(shown)} lost: {sorted(lost)[:5]}"
     doubled = [text for text, times in Counter(text for _, text in there if text).items() if times > 1]
     assert not doubled, f"{len(doubled)} of {len(shown)} doubled: {doubled[:5]}"
+    lost = shown.keys() - set(aside) - {name for name, _ in there}
+    assert not lost, f"{len(lost)} of {len(shown)} lost: {sorted(lost)[:5]}"
     expected = sorted((name, text) for name, text in shown.items() if name not in aside)
     assert sorted(there) == expected, "there is something that nobody decided, or that is set aside as well"
     return Balance(len(shown), len(shown) - len(expected))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from counted import Counted
+from counted import SEED, Counted, sampled
 from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal import Journal
 from earmark.queue.stamp import new_id, told_time
@@ -20,9 +19,6 @@ from earmark.queue.store.interface import StoreError
 from earmark.queue.sync import send
 from proxy import DOWN, UP, Proxy
 from system.gate.conftest import Team
-
-LONG = bool(os.environ.get("EARMARK_LONG"))
-SEED = int(os.environ.get("EARMARK_SEED") or random.randrange(2**32))
 
 
 @pytest.fixture
@@ -105,7 +101,7 @@ def test_a_connection_cut_after_any_number_of_bytes(
     whole = [len(proxy.seen[way]) for way in (UP, DOWN)]
     assert sum(whole) > 10_000
     chance = random.Random(SEED)
-    cuts = 300 if LONG else 12
+    cuts = sampled(12, 300)
     for number in range(cuts):
         way = chance.choice((UP, DOWN))
         # Most of them late, where the decisions travel.
