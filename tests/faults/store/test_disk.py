@@ -20,7 +20,9 @@ from faults.store.conftest import CLIPS, arrived
 from system.store.postgres.conftest import Team
 
 FAULTS = sampled(20, 250)
-CALLS = ("openat", "read", "write", "fdatasync", "fsync")
+CALLS = {"openat": 40, "read": 40, "write": 9, "fdatasync": 9, "fsync": 9}
+"""Calls that fail, and how many of a kind come before it fails again, at least: an opening needs many of some."""
+
 SEGMENTS = 60
 
 # Tries again after each refusal, as somebody at the screen does: the journal is opened again, and the decision is made
@@ -78,7 +80,10 @@ def test_the_disk_fails_now_and_then(
         trace = tmp_path / "trace"
         # Calls on the journal's own files alone, or the program would not even start.
         files = [folder / "journal", *(folder / "journal" / f"{number:06}.jsonl" for number in range(1, SEGMENTS))]
-        inject = [f"inject={call}:error={error}:when={chance.randint(1, 25)}+{chance.randint(9, 40)}" for call in CALLS]
+        inject = [
+            f"inject={call}:error={error}:when={chance.randint(1, 25)}+{chance.randint(least, 2 * least + 20)}"
+            for call, least in CALLS.items()
+        ]
         command = [need("strace"), "-f", "-o", str(trace), "-e", f"trace={','.join(CALLS)}"]
         command += [word for one in inject for word in ("-e", one)] + [word for one in files for word in ("-P", one)]
         done = subprocess.run(

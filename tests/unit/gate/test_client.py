@@ -160,7 +160,7 @@ def test_a_cut_anywhere_loses_and_doubles_nothing(
             6 * (number + 1),
         )
         assert connection.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
-    counted("cuts of a conversation with a gate in this process, after every byte", len(chosen), 6 * len(chosen))
+    counted("cuts of a conversation with a gate in the same process, at any byte", len(chosen), 6 * len(chosen))
 
 
 def test_one_cut_is_not_even_noticed(way: Threaded, fill: Callable[..., None]) -> None:
