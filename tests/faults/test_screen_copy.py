@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import random
 import shutil
-import sqlite3
 from pathlib import Path
-from typing import Any
 
 from counted import SEED, Counted, sampled
 from earmark.queue.journal.verify import verify
 from terminal.home import Home, decide, leave, opened, saved
 
-SITTINGS = sampled(5, 60)
+SITTINGS = sampled(4, 60)
 
 
 def ids(home: Home) -> set[str]:
@@ -75,10 +73,8 @@ def test_sittings_at_two_machines_and_at_an_older_home(tmp_path: Path, counted: 
     for home in machines:
         assert home.run("sync").returncode == 0
         assert not verify(home.journal()).faults
-    rows: list[Any] = (
-        sqlite3.connect(team.path / "store" / "store.db")
-        .execute("SELECT id FROM line WHERE verdict IS NOT NULL")
-        .fetchall()
-    )
+    with team.database() as database:
+        rows = database.execute("SELECT id FROM line WHERE verdict IS NOT NULL").fetchall()
+    database.close()
     assert sorted(row[0] for row in rows) == sorted(shown)
     counted("sittings at copied and older homes", SITTINGS, len(shown))

@@ -74,7 +74,7 @@ class Life:
     def away(self) -> None:
         """Checks out, decides what is there as long as it is there, and checks in; clocks jump all the time."""
         try:
-            batch, key = self.machine.checkout(self.chance.randint(1, 4))
+            _, key = self.machine.checkout(self.chance.randint(1, 4))
         except BatchError:  # by a clock that is ahead, the leases have run out before they began
             self.machine.ahead = 0.0
             return

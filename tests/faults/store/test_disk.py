@@ -85,7 +85,8 @@ def test_the_disk_fails_now_and_then(
             for call, least in CALLS.items()
         ]
         command = [need("strace"), "-f", "-o", str(trace), "-e", f"trace={','.join(CALLS)}"]
-        command += [word for one in inject for word in ("-e", one)] + [word for one in files for word in ("-P", one)]
+        command += [word for one in inject for word in ("-e", one)]
+        command += [word for one in files for word in ("-P", str(one))]
         done = subprocess.run(
             [*command, sys.executable, "-c", WORK, json.dumps(given)],
             capture_output=True,
