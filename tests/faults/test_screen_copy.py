@@ -12,7 +12,7 @@ from counted import SEED, Counted, sampled
 from earmark.queue.journal.verify import verify
 from terminal.home import Home, decide, leave, opened, saved
 
-SITTINGS = sampled(4, 60)
+ROUNDS = sampled(4, 60)
 
 
 def ids(home: Home) -> set[str]:
@@ -30,9 +30,10 @@ def test_sittings_at_two_machines_and_at_an_older_home(tmp_path: Path, counted: 
     print(f"seed {SEED}")
     chance = random.Random(SEED)
     team = Home(tmp_path / "team")
-    team.fill(f"text {number}" for number in range(SITTINGS * 4))
+    team.fill(f"text {number}" for number in range(ROUNDS * 8))
     first = Home(tmp_path / "machine 0", EARMARK_STORE=f"sqlite:///{team.path / 'store'}")
-    machines, older = [first], []
+    every, pair = [first], [first]
+    older: list[Home] = []
     shown: set[str] = set()
 
     def sit_down(home: Home) -> None:
@@ -53,28 +54,33 @@ def test_sittings_at_two_machines_and_at_an_older_home(tmp_path: Path, counted: 
         shown |= now
 
     sit_down(first)
-    for number in range(1, SITTINGS):
-        home = chance.choice(machines)
+    faults = 0
+    for number in range(1, ROUNDS):
+        home = chance.choice(pair)
         what = number % 3
         if what == 1:
-            machines = [home, copied(home, tmp_path / f"machine {number}")]
+            every.append(copied(home, tmp_path / f"machine {number}"))
+            pair = [home, every[-1]]
+            faults += 1
         elif what == 2:
             # What a machine has not sent when somebody puts an older home in its place is gone with its disk.
             assert home.run("sync").returncode == 0
             older.append(copied(home, tmp_path / f"older {number}"))
-        elif older:
+        else:
             assert home.run("sync").returncode == 0
             shutil.rmtree(home.path)
             shutil.copytree(chance.choice(older).path, home.path)
+            faults += 1
         sit_down(home)
-        for one in machines:
+        for one in pair:
             if one is not home:
                 sit_down(one)
-    for home in machines:
+    for home in every:
         assert home.run("sync").returncode == 0
         assert not verify(home.journal()).faults
     with team.database() as database:
         rows = database.execute("SELECT id FROM line WHERE verdict IS NOT NULL").fetchall()
     database.close()
     assert sorted(row[0] for row in rows) == sorted(shown)
-    counted("sittings at copied and older homes", SITTINGS, len(shown))
+    assert faults >= 2
+    counted("whole homes copied to a second machine, or put back from an older copy", faults, len(shown))
