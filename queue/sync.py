@@ -48,7 +48,7 @@ class Sent(msgspec.Struct, frozen=True):
 
     arrived: int = 0
     unsent: int = 0
-    head: int = 0
+    head: Head = Head()
     quarantined: tuple[Quarantined, ...] = ()
     renewed: bool = False
 
@@ -57,16 +57,30 @@ MOST_ROUNDS = 10_000
 """Pushes in one sync: an end for a store that never moves its cursor."""
 
 
-def send(journal: SendableJournal, store: ReviewStore, *, rounds: int = MOST_ROUNDS) -> Sent:
+def send(
+    journal: SendableJournal,
+    store: ReviewStore,
+    *,
+    since: Head | None = None,
+    noted: bool = False,
+    rounds: int = MOST_ROUNDS,
+) -> Sent:
     """Push everything the store has not got, one batch in flight, going on each time from the store's own cursor.
 
     A cursor that went back (the store was restored) makes us send again; one that is ahead of us, or stands on another
     line than ours (our journal was restored, or is a copy), makes the journal go on as a new device with every
     decision's own id, so that the store takes each once. Raises `StoreError`.
+
+    `since` is the cursor as it was last told: where there is something to send, it is not asked for first. Should it
+    have moved, the answer to the push says so. `noted` says that all that was set aside up to there has been noted.
     """
     arrived = 0
     renewed = False
-    head = store.head(journal.device)
+    told: list[Quarantined] = []
+    if since is None or forked(journal, since) or not journal.lines(since.seq, most=1):
+        head = store.head(journal.device)
+    else:
+        head = since
     for _ in range(rounds):
         if forked(journal, head):
             if renewed:
@@ -89,12 +103,15 @@ def send(journal: SendableJournal, store: ReviewStore, *, rounds: int = MOST_ROU
             raise StoreError("the store takes no more lines; nothing is lost, they stay in the journal")
         arrived += max(0, pushed.head.seq - head.seq)
         head = pushed.head
-    # The store keeps what it set aside: a note that was lost to a crash after the push is written now.
-    noted = {one.seq for one in journal.quarantine()}
-    aside = [one for one in store.quarantined(journal.device) if one.seq not in noted]
+        told += pushed.quarantined
+    if not noted or renewed:
+        # The store keeps what it set aside: a note that was lost to a crash after the push is written now.
+        told = list(store.quarantined(journal.device))
+    known = {one.seq for one in journal.quarantine()} if told else set()
+    aside = [one for one in told if one.seq not in known]
     if aside:
         journal.set_aside(aside)
-    return Sent(arrived, max(0, journal.head.seq - head.seq), head.seq, tuple(aside), renewed)
+    return Sent(arrived, max(0, journal.head.seq - head.seq), head, tuple(aside), renewed)
 
 
 def forked(journal: SendableJournal, head: Head) -> bool:

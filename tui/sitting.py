@@ -20,7 +20,7 @@ from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import Journal, JournalError, NotSaved
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
-from earmark.queue.store.interface import OfflineReviewStore, Refused, RemoteReviewStore, ReviewStore, StoreError
+from earmark.queue.store.interface import Head, OfflineReviewStore, Refused, RemoteReviewStore, ReviewStore, StoreError
 from earmark.queue.sync import Sent, retire, send
 from earmark.tui.instep import InStep, Watcher
 from earmark.tui.tasks import Tasks
@@ -89,6 +89,7 @@ class Sitting:
         self._erased: set[str] = set()
         self._batch = store if isinstance(store, OfflineReviewStore) else None
         self._arrived = 0 if self._batch is None else self._batch.arrived
+        self._head: Head | None = None  # the store's cursor, once it has told it
         self.offline = "" if self._batch is None else _offline_words(self._batch.until)
         """Until when an offline sitting's clips are leased, for the status line; "" where there is a store."""
 
@@ -245,11 +246,15 @@ class Sitting:
 
     async def push(self) -> int:
         """Send what is unsent; says how many lines the store set aside. Raises `StoreError`, `JournalError`."""
-        sent: Sent = await self._on(self._wire, partial(send, self.journal, self.store))
-        self._arrived = sent.head
+        head = self._head
+        sent: Sent = await self._on(
+            self._wire, partial(send, self.journal, self.store, since=head, noted=head is not None)
+        )
+        self._head = sent.head
+        self._arrived = sent.head.seq
         if self._keep_days:
             before, self._keep_days = told_time(days_ago=self._keep_days), 0.0  # once a sitting is often enough
-            await self._on(self._disk, partial(retire, self.journal, sent.head, before))
+            await self._on(self._disk, partial(retire, self.journal, sent.head.seq, before))
         return len(sent.quarantined)
 
     def trouble(self, words: str | None, *, sign_in: bool = False, no_more: str | None = None) -> None:
@@ -302,7 +307,8 @@ class Sitting:
 
     def _last_words(self) -> None:
         with suppress(JournalError, StoreError):
-            self.sync = SyncState(max(0, self.journal.head.seq - send(self.journal, self.store).head))
+            sent = send(self.journal, self.store, since=self._head, noted=self._head is not None)
+            self.sync = SyncState(sent.unsent)
         # A lease that is being fetched now would outlast the sitting.
         self._fetch.shutdown(wait=True, cancel_futures=True)
         with suppress(StoreError):

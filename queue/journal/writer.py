@@ -321,7 +321,7 @@ class Journal:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def lines(self, after: int, *, most: int = 1000, most_bytes: int = 1 << 20) -> list[bytes]:
+    def lines(self, after: int, *, most: int = 2000, most_bytes: int = 3 << 19) -> list[bytes]:
         """The lines for the store with numbers above `after`, with their line feeds, in order.
 
         At most `most` (a gate takes no more at once), of `most_bytes` together, and from one segment, but at least one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from earmark.queue.journal import Journal
 from earmark.queue.offline.batch_file import BatchFolder
 from earmark.queue.offline.clock import Clocks
-from earmark.queue.store.interface import ReviewStore
+from earmark.queue.store.interface import Head, ReviewStore
 from earmark.queue.sync import Sent, erase_withdrawn, send
 
 
@@ -31,10 +31,13 @@ def meet(batch: BatchFolder, journal: Journal, store: ReviewStore, now: Clocks) 
     destroyed here too.
     """
     gone = withdraw(batch, journal, store)
-    sent = send(journal, store)
+    # Over a long line, asking for the cursor first would be a wait of its own.
+    seen = batch.seen
+    chain = journal.chain_at(seen.arrived) if seen.device == journal.device else None
+    sent = send(journal, store, since=None if chain is None else Head(seen.arrived, chain))
     clips = [slot.clip for slot in batch.plan.slots]
     batch.remove(set(clips) - store.renew(batch.header.reviewer, clips))
-    batch.note_contact(now, journal.device, sent.head)
+    batch.note_contact(now, journal.device, sent.head.seq)
     return gone, sent
 
 

@@ -103,7 +103,7 @@ def _put(objects: Objects, key: bytes, clip: str, sound: bytes) -> str:
 
 def _rows(source: Source, target: Target) -> Copied:
     keys = source.destroy_after()
-    with target.filling(keys) as filling:
+    with target.filling(keys, source.opinions()) as filling:
         tables = {}
         for table in TABLES:
             read = _Digesting(source.rows(table))

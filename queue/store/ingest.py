@@ -14,10 +14,11 @@ import msgspec
 from earmark.queue.decision import Verdict
 from earmark.queue.journal.line import BadLine, Entry, Kind, Parts, Reason, chain_of, check_payload, decode
 from earmark.queue.journal.sealing import opened
+from earmark.queue.store import sqlite_standing
 from earmark.queue.store.frames import parted
 from earmark.queue.store.interface import Head, Pushed, Quarantined, Refused, StoreError
 from earmark.queue.store.sqlite_erase import erase_payloads
-from earmark.queue.store.standing import Standing, standing
+from earmark.queue.store.standing import Standing
 
 _NULL = b"null"
 
@@ -108,6 +109,7 @@ class _Intake:
         self._device = device
         self._reviewer = reviewer
         self._terms = terms
+        self._opinions = sqlite_standing.wanted(connection)
         self.quarantined: list[Quarantined] = []
         self.erased = False
 
@@ -197,21 +199,19 @@ class _Intake:
     def _settle(self, entry: Entry, state: str | None) -> None:
         """Bring the clip to where its decisions leave it."""
         clip = entry.clip
-        history = self._connection.execute(
-            """SELECT reviewer, verdict, payload IS NOT NULL FROM line
-               WHERE clip = ? AND verdict IS NOT NULL ORDER BY arrival""",
-            (clip,),
-        )
-        stands = standing((reviewer, verdict, bool(has_text)) for reviewer, verdict, has_text in history)
+        stands = sqlite_standing.stands(self._connection, clip, self._opinions)
         if state == "critical" and stands is not Standing.CRITICAL:
             called_off = self._connection.execute("UPDATE clip_key SET destroy_after = NULL WHERE clip = ?", (clip,))
             if not called_off.rowcount:
                 return  # the key is destroyed: nobody can review it any more
         if stands is Standing.OPEN and entry.verdict is Verdict.RETRACTED:
+            # Theirs again, unless somebody is at it who has not decided it.
             self._connection.execute(
-                """UPDATE clip SET owner = :reviewer, lease = coalesce(:lease, lease, :entry),
-                       lease_until = max(:until, coalesce(lease_until, 0))
-                   WHERE id = :clip AND (owner IS NULL OR owner = :reviewer OR lease_until <= :now)""",
+                f"""UPDATE clip SET owner = :reviewer, lease = coalesce(:lease, lease, :entry),
+                       lease_until = max(:until, CASE owner WHEN :reviewer THEN lease_until ELSE 0 END)
+                   WHERE id = :clip AND (
+                       owner IS NULL OR owner = :reviewer OR lease_until <= :now OR {sqlite_standing.OWNER_OPINED}
+                   )""",  # noqa: S608 - constants
                 {
                     "reviewer": self._reviewer,
                     "lease": entry.lease,
@@ -221,8 +221,4 @@ class _Intake:
                     "now": self._terms.now,
                 },
             )
-        self._connection.execute(
-            """UPDATE clip SET state = CASE WHEN :stands = 'open' AND owner IS NOT NULL THEN 'leased' ELSE :stands END
-               WHERE id = :clip""",
-            {"stands": stands, "clip": clip},
-        )
+        sqlite_standing.put(self._connection, clip, stands)

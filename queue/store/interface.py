@@ -125,6 +125,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """What judging all clips anew has changed: how many that were done are open again, and how many are done now."""
+
+    reopened: int
+    done: int
+
+
+MOST_OPINIONS = 9
+"""Opinions that a store can want of a clip."""
+
+
 class ReviewStore(Protocol):
     """What a reviewer's program may ask of a store. Methods raise `StoreError`; none is called on the event loop."""
 
@@ -167,6 +178,8 @@ class ReviewStore(Protocol):
 
         `count` includes the clips still leased to the reviewer, which are handed out again, undecided ones only, before
         any new one. So a program that was killed gets its clips back, and to get more one asks for more than one has.
+        No clip is given to a reviewer who skipped it or has decided it, whatever becomes of it; one that wants more
+        opinions, and that somebody who decided it may still hear, comes when there is no other.
 
         `seconds` is how long the leases are to last, None for the store's usual time; the store grants no more than its
         policy allows. No lease is shortened, and clips held for longer than is asked for now (they are checked out) are
@@ -177,12 +190,16 @@ class ReviewStore(Protocol):
     def reopen(self, reviewer: str, clips: Sequence[str]) -> list[Leased]:
         """Lease clips again that this reviewer decided, to be heard and revised; those that cannot be had are left out.
 
-        Left out are clips withdrawn, marked critical, held by somebody else, or decided last by somebody else.
+        Left out are clips withdrawn, marked critical, held by somebody else, or decided last by somebody else; where
+        the store wants several opinions of a clip, each reviewer's own is theirs whoever decided last.
         """
         ...
 
     def renew(self, reviewer: str, clips: Sequence[str]) -> frozenset[str]:
-        """Prolong leases from now on; says which of the clips the reviewer holds: the others went to somebody else."""
+        """Prolong leases from now on; says which of the clips the reviewer holds: the others went to somebody else.
+
+        Not prolonged are those of clips that the reviewer has decided and that want more opinions.
+        """
         ...
 
     def release(self, reviewer: str, clips: Sequence[str]) -> None:
@@ -293,6 +310,17 @@ class Store(ReviewStore, Protocol):
 
         `every_revision` gives every decision that still has a payload instead (of all verdicts by default), `source`
         fills in the corpus's own names. Nothing of a withdrawn clip comes out, and of a critical one only the mark.
+        """
+        ...
+
+    def opinions(self) -> int:
+        """How many different reviewers must have decided a clip before it is done."""
+        ...
+
+    def want_opinions(self, opinions: int) -> Judged:
+        """Set that, from 1 to `MOST_OPINIONS`, and judge all clips anew by it, in steps of bounded size: what is done
+        and has fewer opinions is open again, what is open and has as many is done. Asking again finishes what was
+        stopped.
         """
         ...
 

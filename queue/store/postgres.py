@@ -20,6 +20,7 @@ from earmark.queue.store.interface import (
     Counts,
     Head,
     Incoming,
+    Judged,
     Leased,
     Pushed,
     Quarantined,
@@ -190,6 +191,18 @@ class PostgresStore:
 
         self._refuse_behind()
         return postgres_results.results(self._database, verdicts, every_revision=every_revision, source=source)
+
+    def opinions(self) -> int:
+        (opinions,) = self._database.row("SELECT earmark.want_opinions(NULL)")
+        return int(opinions)
+
+    def want_opinions(self, opinions: int) -> Judged:
+        self._database.row("SELECT earmark.want_opinions(%s)", (opinions,))
+        judged, after = Judged(0, 0), ""
+        while after is not None:
+            after, reopened, done = self._database.row("SELECT upto, reopened, done FROM earmark.judge(%s)", (after,))
+            judged = Judged(judged.reopened + reopened, judged.done + done)
+        return judged
 
     def purge(self, now: float | None = None) -> int:
         (count,) = self._database.row("SELECT earmark.purge(%s)", (now,))

@@ -78,13 +78,14 @@ class Target:
         self.objects.remove(name for _, name, _ in batch if name not in kept)
 
     @contextmanager
-    def filling(self, keys: Mapping[str, float | None]) -> Iterator[Filling]:
+    def filling(self, keys: Mapping[str, float | None], opinions: int) -> Iterator[Filling]:
         """All rows, in one transaction that commits when the block ends well. `keys` names the clips whose sound is to
-        be heard, with the time at which the key is to be destroyed, if any.
+        be heard, with the time at which the key is to be destroyed, if any; `opinions` is how many a clip wants.
         """
         with administering(self._url) as (connection, roles), as_owner(connection, roles):
             connection.execute("SET LOCAL search_path = earmark, pg_temp")
             yield Filling(connection)
+            connection.execute("UPDATE policy SET opinions = %s", (opinions,))
             connection.execute(
                 """INSERT INTO clip_key (clip, key, destroy_after)
                    SELECT clip, copied.key, given.at

@@ -19,6 +19,7 @@ from earmark.queue.store.interface import (
     Counts,
     Head,
     Incoming,
+    Judged,
     Leased,
     Pushed,
     Quarantined,
@@ -221,6 +222,17 @@ class SqliteStore:
 
         self._log.check()
         return sqlite_results.results(self._database, verdicts, every_revision=every_revision, source=source)
+
+    def opinions(self) -> int:
+        from earmark.queue.store import sqlite_standing
+
+        with self._database.read() as connection:
+            return sqlite_standing.wanted(connection)
+
+    def want_opinions(self, opinions: int) -> Judged:
+        from earmark.queue.store import sqlite_standing
+
+        return sqlite_standing.want(self._database, opinions)
 
     def purge(self, now: float | None = None) -> int:
         # What a program that died has not written down any more.

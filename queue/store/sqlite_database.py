@@ -17,7 +17,7 @@ from pathlib import Path
 
 from earmark.queue.store.interface import StoreError, StoreUnreachable
 
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 15.0
 _SECRETS = {"store": 16, "pseudonym key": 32, "clip id key": 32, "seal key": 32}
 """What `meta` holds, with its length in bytes: random, drawn at the first opening that misses it."""
@@ -127,7 +127,7 @@ class Database:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Bring a new file to the schema; refuse a file of a newer Earmark or of another program."""
+        """Bring a new file, or an older Earmark's, to the schema; refuse one of a newer Earmark or another program."""
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise StoreError(
@@ -138,6 +138,7 @@ class Database:
             if tables and "meta" not in tables:
                 raise StoreError(f"{self._path}: not an Earmark store; name another folder")
             _use_write_ahead_log(connection)
+        if version < VERSION:
             schema = (Path(__file__).parent / "schema" / "sqlite.sql").read_text("utf-8")
             try:
                 connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT")

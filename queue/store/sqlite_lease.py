@@ -11,11 +11,15 @@ from earmark.queue.clip import Clip
 from earmark.queue.store.hypotheses import hypothesis_in
 from earmark.queue.store.interface import Counts, Leased
 
-_COLUMNS = "clip.id, clip.lang, clip.duration, clip.rate, clip.hypothesis, clip.peaks, clip.lease"
-_FOR_THEM = """
+_COLUMNS = """clip.id, clip.lang, clip.duration, clip.rate, clip.hypothesis, clip.peaks,
+    CASE clip.owner WHEN :reviewer THEN clip.lease END"""
+_OPINED = "EXISTS (SELECT 1 FROM opinion WHERE opinion.clip = clip.id AND opinion.reviewer = :reviewer)"
+_FOR_THEM = f"""
     (:lang IS NULL OR clip.lang = :lang) AND NOT EXISTS (
         SELECT 1 FROM latest WHERE latest.clip = clip.id AND latest.reviewer = :reviewer AND latest.verdict = 'skipped'
-    )"""
+    ) AND NOT {_OPINED}"""  # noqa: S608 - constants
+_GIVE = """owner = ?1, lease = ?2,
+    lease_until = max(CASE owner WHEN ?1 THEN lease_until ELSE 0 END, ?3)"""
 _ORDER = "ORDER BY clip.priority DESC, clip.arrival"
 
 
@@ -69,17 +73,19 @@ def take(
         "clip.owner = :reviewer AND clip.state = 'leased' AND clip.lease_until <= :expires", "INDEXED BY clip_owner"
     )
     wanted.update((leased.clip.id, leased) for leased in held if leased.clip.id not in wanted)
-    if len(wanted) < count:
+    # Those that nobody has; then, where clips want several opinions, those that are only kept by who decided them last.
+    for kept in ("clip.owner IS NULL", "clip.owner IS NOT NULL"):
+        if len(wanted) >= count:
+            break
         # The index is named because the planner, without statistics, may sort all open clips instead.
         if lang is None:
-            fresh = select("clip.state = 'open'", "INDEXED BY clip_open")
+            fresh = select(f"clip.state = 'open' AND {kept}", "INDEXED BY clip_open")
         else:
-            fresh = select("clip.state = 'open' AND clip.lang = :lang", "INDEXED BY clip_open_lang")
+            fresh = select(f"clip.state = 'open' AND clip.lang = :lang AND {kept}", "INDEXED BY clip_open_lang")
         wanted.update((leased.clip.id, leased) for leased in fresh if leased.clip.id not in wanted)
     taken = list(wanted.values())[:count]
     connection.executemany(
-        """UPDATE clip SET state = 'leased', owner = ?, lease = ?, lease_until = max(coalesce(lease_until, 0), ?)
-           WHERE id = ?""",
+        f"UPDATE clip SET state = 'leased', {_GIVE} WHERE id = ?4",  # noqa: S608 - constants
         [(reviewer, leased.lease, expires, leased.clip.id) for leased in taken],
     )
     return taken
@@ -88,26 +94,29 @@ def take(
 def reopen(
     connection: sqlite3.Connection, *, reviewer: str, clips: Sequence[str], lease: str, expires: float
 ) -> list[Leased]:
-    """Lease decided clips again to the reviewer whose decision is the last one. They stay decided.
+    """Lease decided clips again to the reviewer whose decision is the last one. They stay decided. Where clips want
+    several opinions, each reviewer's own is theirs to revise, whoever has decided after them.
 
     A clip that the reviewer skipped, and nobody has, is theirs alone meanwhile.
     """
     rows = connection.execute(
         f"""SELECT {_COLUMNS} FROM clip
             WHERE clip.id IN (SELECT value FROM json_each(:clips))
-                AND clip.state IN ('done', 'open', 'escalated') AND (clip.owner IS NULL OR clip.owner = :reviewer)
-                AND :reviewer = (
+                AND clip.state IN ('done', 'open', 'escalated')
+                AND (clip.owner IS NULL OR clip.owner = :reviewer OR clip.state = 'open')
+                AND (:reviewer = (
                     SELECT reviewer FROM line WHERE line.clip = clip.id AND verdict IS NOT NULL
                     ORDER BY arrival DESC LIMIT 1
-                )
+                ) OR (SELECT opinions > 1 FROM policy) AND clip.state <> 'escalated' AND {_OPINED})
             {_ORDER}""",  # noqa: S608 - constants
         {"clips": json.dumps(list(clips)), "reviewer": reviewer},
     ).fetchall()
     again = [_leased(row, lease, expires) for row in rows]
     connection.executemany(
-        """UPDATE clip SET owner = ?, lease = ?, lease_until = max(coalesce(lease_until, 0), ?),
-               state = CASE state WHEN 'open' THEN 'leased' ELSE state END
-           WHERE id = ?""",
+        f"""UPDATE clip SET {_GIVE},
+               state = CASE
+                   WHEN state = 'open' AND NOT {_OPINED.replace(":reviewer", "?1")} THEN 'leased' ELSE state END
+           WHERE id = ?4""",  # noqa: S608 - constants
         [(reviewer, leased.lease, expires, leased.clip.id) for leased in again],
     )
     return again
@@ -116,7 +125,10 @@ def reopen(
 def renew(
     connection: sqlite3.Connection, reviewer: str, clips: Sequence[str], *, lease: str, expires: float
 ) -> frozenset[str]:
-    """Prolong the leases that the reviewer holds, and take those anew that ran out but went to nobody; says which."""
+    """Prolong the leases that the reviewer holds, and take those anew that ran out but went to nobody; says which.
+
+    A clip that is open has been decided by its owner: it waits for others, and is not kept from them.
+    """
     given = {"reviewer": reviewer, "clips": json.dumps(list(clips)), "lease": lease, "expires": expires, "lang": None}
     named = "clip.id IN (SELECT value FROM json_each(:clips))"
     connection.execute(
@@ -126,7 +138,7 @@ def renew(
     )
     connection.execute(
         f"""UPDATE clip SET lease_until = max(coalesce(lease_until, 0), :expires)
-            WHERE {named} AND owner = :reviewer""",  # noqa: S608 - constants
+            WHERE {named} AND owner = :reviewer AND state <> 'open'""",  # noqa: S608 - constants
         given,
     )
     held = connection.execute(f"SELECT id FROM clip WHERE {named} AND owner = :reviewer", given)  # noqa: S608 - constants
@@ -155,10 +167,15 @@ def counts(connection: sqlite3.Connection, reviewer: str, now: float) -> Counts:
                 AND (clip.state = 'open' OR {theirs})""",  # noqa: S608 - constants
         given,
     ).fetchone()
+    (opined,) = connection.execute(
+        f"""SELECT count(*) FROM clip
+            WHERE (SELECT opinions > 1 FROM policy) AND (clip.state = 'open' OR {theirs}) AND {_OPINED}""",  # noqa: S608 - constants
+        given,
+    ).fetchone()
     withdrawn = states.pop("withdrawn", 0)
     return Counts(
         clips=sum(states.values()),
-        at_hand=states.get("open", 0) + held - skipped,
+        at_hand=states.get("open", 0) + held - skipped - opined,
         decided=sum(states.get(state, 0) for state in ("done", "escalated", "critical")),
         withdrawn=withdrawn,
     )

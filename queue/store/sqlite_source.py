@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.queue.seal import NotSealed, unseal
+from earmark.queue.store import sqlite_standing
 from earmark.queue.store.interface import StoreError
 from earmark.queue.store.objects import AudioObjects
 from earmark.queue.store.sqlite_database import Database
@@ -78,6 +79,11 @@ class Source:
         """Each clip that has a key, with the time (Unix seconds) at which that is to be destroyed, if any."""
         with self._reading() as connection:
             return dict(connection.execute("SELECT clip, destroy_after FROM clip_key"))
+
+    def opinions(self) -> int:
+        """Of how many different reviewers each clip wants an opinion."""
+        with self._reading() as connection:
+            return sqlite_standing.wanted(connection)
 
     def sound(self, clip: str) -> bytes | None:
         """A clip's audio, opened; None where its key has been destroyed meanwhile. Raises `StoreError`."""

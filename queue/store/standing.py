@@ -17,12 +17,14 @@ class Standing(StrEnum):
     CRITICAL = "critical"
 
 
-def standing(history: Iterable[tuple[str, str, bool]]) -> Standing:
+def standing(history: Iterable[tuple[str, str, bool]], opinions: int = 1) -> Standing:
     """Where a clip stands after `history`: (reviewer, verdict, whether its text is there), in order of arrival.
+
+    It is done when `opinions` different reviewers have decided it.
 
     Of each reviewer the latest verdict counts. A critical mark outlasts later verdicts, unless its own reviewer
     retracts it before any other verdict on the clip: whatever else was meant, nobody said that the clip is harmless.
-    A decision whose text has been erased leaves the clip undecided.
+    A decision whose text has been erased is none.
     """
     latest: dict[str, str] = {}
     decided: dict[str, bool] = {}
@@ -38,4 +40,4 @@ def standing(history: Iterable[tuple[str, str, bool]]) -> Standing:
         return Standing.CRITICAL
     if Verdict.ESCALATED in latest.values():
         return Standing.ESCALATED
-    return Standing.DONE if any(decided.values()) else Standing.OPEN
+    return Standing.DONE if sum(decided.values()) >= opinions else Standing.OPEN

@@ -85,7 +85,7 @@ class Diary:
     def chain_at(self, seq: int) -> str | None:
         return chain_in(self.written[seq - 1]) if 0 < seq <= len(self.written) else None
 
-    def lines(self, after: int, *, most: int = 1000, most_bytes: int = 1 << 20) -> list[bytes]:
+    def lines(self, after: int, *, most: int = 2000, most_bytes: int = 3 << 19) -> list[bytes]:
         return self.written[after : after + most]
 
     def set_aside(self, quarantined: Sequence[Quarantined]) -> None:
@@ -167,6 +167,7 @@ def day(url: str, who: str, device: str, decisions: int, seed: str) -> Worked:
     given_up: set[str] = set()
     withdrawn: set[str] = set()
     epoch, waiting = 0, 0
+    head: Head | None = None
     while len(diary.written) < decisions:
         epoch, gone = persistent(lambda: store.withdrawn(epoch))  # noqa: B023 - asked at once
         withdrawn.update(gone)
@@ -182,7 +183,9 @@ def day(url: str, who: str, device: str, decisions: int, seed: str) -> Worked:
                 diary.decide(one, verdict)
                 if verdict is Verdict.SKIPPED:
                     given_up.add(one.clip.id)
-        sent = persistent(lambda: send(diary, store))  # type: ignore[arg-type]
+        # As the program does: the cursor is asked for once, and then known from the answers.
+        sent = persistent(lambda: send(diary, store, since=head, noted=head is not None))  # type: ignore[arg-type]  # noqa: B023
+        head = sent.head
         waiting = max(waiting, sent.unsent)
     assert waiting == 0
     assert diary.aside == []

@@ -82,7 +82,7 @@ def checkout(given: Invocation, count: int, days: float, lang: str | None, key_f
         # What was decided must have arrived before anything is leased, or it would be leased again.
         if batch is None:
             erase_withdrawn(journal, store.withdrawn()[1])
-            arrived = send(journal, store).head
+            arrived = send(journal, store).head.seq
             lock, wrapping = new_lock(key_file)
             batch, key, leased = steps.begin(
                 store, place, name_of(settings.store_url), settings.reviewer_name, wanted, lock, wrapping, read_clocks()

@@ -23,7 +23,7 @@ def store() -> None:
 
     `--store` (or EARMARK_STORE) names it: postgresql://USER@HOST/DATABASE. Except for `check`, `policy`, `replay` and
     `audit`, USER must own the database and be allowed to create roles. A store on one machine (sqlite:///FOLDER) needs
-    none of this but `check` and `replay`.
+    none of this but `check`, `replay` and, for several opinions of each clip, `policy`.
 
     \b
     Examples:
@@ -214,18 +214,39 @@ def remove_reviewer(given: Invocation, role: str) -> None:
 @click.option("--lease-cap", type=click.IntRange(min=0), help="Clips a reviewer is given anew a day; 0 for any number.")
 @click.option("--critical-hold-days", type=click.FloatRange(min=0), help="Days until a critical clip's key goes.")
 @click.option("--longest-lease-days", type=click.FloatRange(min=0, min_open=True), help="Nobody leases for longer.")
+@click.option(
+    "--opinions", type=click.IntRange(1, 9), metavar="K", help="A clip is done when K different reviewers decided it."
+)
 @invocation
 def policy(
-    given: Invocation, lease_cap: int | None, critical_hold_days: float | None, longest_lease_days: float | None
+    given: Invocation,
+    lease_cap: int | None,
+    critical_hold_days: float | None,
+    longest_lease_days: float | None,
+    opinions: int | None,
 ) -> None:
     """Show what holds for everybody, or set it. For supervisors.
+
+    With --opinions K each clip goes to K different reviewers, to one at a time. What is decided already is judged anew:
+    clips that were done with fewer opinions are open again, clips that have K by now are done. No decision is lost by
+    it. In a store on one machine this is the only option; the hold and the longest lease are settings there.
 
     \b
     Examples:
       earmark store policy
       earmark store policy --lease-cap 1500
+      earmark store policy --opinions 2
     """
-    url = url_of(given.settings())
+    settings = given.settings()
+    if settings.store_url.startswith("sqlite:///"):
+        if (lease_cap, critical_hold_days, longest_lease_days) != (None, None, None):
+            raise click.UsageError(
+                "only --opinions is for a store on one machine: there most_days and critical_hold_days in config.toml "
+                "say the rest."
+            )
+        _opinions(settings, opinions)
+        return
+    url = url_of(settings)
     from earmark.queue.store import postgres_check
 
     now = postgres_check.policy(
@@ -239,10 +260,33 @@ def policy(
     )
     click.echo(f"critical hold       {now.critical_hold / 86400:g} days")
     click.echo(f"longest lease       {now.longest_lease / 86400:g} days")
+    _opinions(settings, opinions)
 
 
 store.add_command(audit)
 store.add_command(copy_command)
+
+
+def _opinions(settings: Settings, wanted: int | None) -> None:
+    """Say how many opinions a clip wants, after setting it where it is given."""
+    from earmark.queue.store.open import open_store
+
+    opened = open_store(settings.store_url)
+    try:
+        judged = None if wanted is None else opened.want_opinions(wanted)
+        click.echo(f"opinions            {plural(opened.opinions(), 'reviewer')} a clip")
+    finally:
+        opened.close()
+    if judged is not None and judged.reopened:
+        click.echo(
+            f"{plural(judged.reopened, 'clip')} done before {_are(judged.reopened)} open again, for more opinions."
+        )
+    if judged is not None and judged.done:
+        click.echo(f"{plural(judged.done, 'clip')} that had as many already {_are(judged.done)} done.")
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def master_of(settings: Settings) -> tuple[Path | None, Callable[[], bytes]]:

@@ -50,7 +50,7 @@ def sync(given: Invocation) -> None:
                 erased = erase_withdrawn(journal, store.withdrawn()[1])
                 sent = send(journal, store)
             if settings.keep_days:
-                retire(journal, sent.head, told_time(days_ago=settings.keep_days))
+                retire(journal, sent.head.seq, told_time(days_ago=settings.keep_days))
         tell(sent, erased)
         if sent.quarantined:
             raise click.exceptions.Exit(1)

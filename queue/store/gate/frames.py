@@ -13,7 +13,7 @@ MOST_BEFORE = 1 << 16
 """Bytes of a login's chatter that are passed over before the magic word."""
 
 MOST_ASKED = 1 << 21
-"""Bytes of the longest frame to the gate: a push carries 1 MiB of journal, or one line."""
+"""Bytes of the longest frame to the gate: a push carries 1.5 MiB of journal, or one line."""
 
 MOST_ANSWERED = 1 << 26
 """Bytes of the longest frame from the gate: a thousand leases, or a million and a half withdrawn clips."""

@@ -19,7 +19,10 @@ from earmark.queue.store.interface import Refused, StoreError, StoreUnreachable
 
 VERSION = 1
 MOST_NAMED = 1000
-"""Clips that one request may name, lines that one push may carry, and clips that are leased at a time."""
+"""Clips that one request may name, and that are leased at a time."""
+
+MOST_PUSHED = 2000
+"""Lines that one push may carry: who was offline for days is done in one."""
 
 PART = 1 << 18
 """Bytes of sound in one answer. Between two parts of a long clip there is room for a push."""
@@ -33,7 +36,7 @@ Place = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Lang = Annotated[str, msgspec.Meta(max_length=35)]
 Ids = Annotated[list[Id], msgspec.Meta(max_length=MOST_NAMED)]
-Lines = Annotated[list[bytes], msgspec.Meta(max_length=MOST_NAMED)]
+Lines = Annotated[list[bytes], msgspec.Meta(max_length=MOST_PUSHED)]
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):

@@ -1,5 +1,5 @@
--- An Earmark store in SQLite, version 1. Every statement may run twice: programs that open a new store at the same
--- time each run the whole file, one after the other.
+-- An Earmark store in SQLite, version 2. Every statement may run twice: programs that open a new store, or one of an
+-- older version, at the same time each run the whole file, one after the other.
 
 -- The store's own id and its secret keys.
 CREATE TABLE IF NOT EXISTS meta (
@@ -7,9 +7,18 @@ CREATE TABLE IF NOT EXISTS meta (
     value BLOB NOT NULL
 ) STRICT;
 
+-- What holds for everybody: how many different reviewers must have decided a clip before it is done.
+CREATE TABLE IF NOT EXISTS policy (
+    only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
+    opinions INTEGER NOT NULL DEFAULT 1 CHECK (opinions BETWEEN 1 AND 9)
+) STRICT;
+
+INSERT OR IGNORE INTO policy (only_one) VALUES (1);
+
 -- hypothesis is JSON, and it, peaks, subject and source are NULL once the clip is withdrawn. subject is a keyed
 -- pseudonym. owner, lease and lease_until go together; a decided clip may keep them, so that its reviewer can hear it
--- again. Times are Unix seconds.
+-- again. So an open clip that has an owner is one on which its owner has a standing opinion while more are wanted, and a
+-- leased one is one on which its owner has none. Times are Unix seconds.
 CREATE TABLE IF NOT EXISTS clip (
     arrival INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -82,6 +91,11 @@ WHERE verdict IS NOT NULL AND NOT EXISTS (
         AND later.arrival > this.arrival
 );
 
+-- The opinions that stand: which reviewers have decided a clip, the text being there where the verdict has one.
+CREATE VIEW IF NOT EXISTS opinion AS
+SELECT clip, reviewer FROM latest
+WHERE verdict = 'unintelligible' OR verdict IN ('accepted', 'corrected') AND payload IS NOT NULL;
+
 -- Journal lines that were set aside. No text.
 CREATE TABLE IF NOT EXISTS quarantine (
     device TEXT NOT NULL REFERENCES device (id),
@@ -105,4 +119,4 @@ CREATE TABLE IF NOT EXISTS opt_out (
     at REAL NOT NULL
 ) STRICT;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -101,7 +101,7 @@ def bodies() -> list[bytes]:
         encode({"type": "renew", "clips": ["'; DROP TABLE clip"]}),
         encode({"type": "release", "clips": ["a"] * 1001}),
         encode({"type": "push", "device": "d", "lines": "x"}),
-        encode({"type": "push", "device": "d", "lines": [b"x"] * 1001}),
+        encode({"type": "push", "device": "d", "lines": [b"x"] * 2001}),
         encode({"type": "push", "device": "d", "lines": ["text"]}),
         encode({"type": "hello", "version": 1}),
         b"\xdd\xff\xff\xff\xff",

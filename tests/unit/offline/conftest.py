@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from contract.store.tools import make_incoming
+from contract.store.tools import device, make_incoming
 from earmark.queue.store.sqlite import SqliteStore
 from laptop import STEPS, Crash, Machine
 from unit.store.conftest import backdoor, clock, everything, folder, incoming, open_one
 
-__all__ = ["backdoor", "clock", "everything", "folder", "incoming", "open_one"]
+__all__ = ["backdoor", "clock", "device", "everything", "folder", "incoming", "open_one"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from earmark.queue.decision import Verdict
 from earmark.queue.journal.verify import verify
 from earmark.queue.offline import checkin
 from earmark.queue.offline.batch_file import batches_in, open_batch
@@ -68,6 +69,55 @@ def test_results_arrive_once_and_nothing_is_left(machine: Machine, store: Sqlite
     assert verify(machine.home / "journal").faults == ()
     assert TEXT.encode() not in everything_in(machine.home)
     assert {one.clip.id for one in store.lease("ben", 9)} & set(away) == {away[3]}
+
+
+def test_a_second_opinion_given_offline(machine: Machine, store: SqliteStore, device: Any) -> None:
+    """A clip that ben has decided is checked out; what he revises meanwhile counts, and nobody else is given it."""
+    store.want_opinions(2)
+    (clip,) = [one.clip.id for one in store.lease("ben", 1)]
+    ben = device("ben")
+    ben.decide(clip, Verdict.ACCEPTED)
+    ben.push(store)
+    batch, key = machine.checkout(6)
+    assert clip in [slot.clip for slot in batch.plan.slots]
+    assert store.lease("cleo", 9) == store.reopen("ben", [clip]) == []
+    ben.decide(clip, Verdict.CORRECTED, "of ben")
+    ben.push(store, 1)
+    offline, journal = machine.sit_down(key)
+    lease = offline.lease("anna", 1, first=[clip])[0].lease
+    with journal:
+        journal.append(decide(clip, "corrected", "of anna", lease=lease))
+        offline.close()
+    batch = open_batch(machine.place)
+    assert batch is not None
+    with machine.journal() as journal:
+        checkin.meet(batch, journal, store, machine.clocks())
+        assert checkin.give_back(batch, store) == 6
+    assert [(one.reviewer, one.text) for one in store.results()] == [("ben", "of ben"), ("anna", "of anna")]
+    assert store.counts("anna").decided == 1
+    assert len(store.lease("cleo", 9)) == 5
+
+
+def test_a_first_opinion_given_offline(machine: Machine, store: SqliteStore) -> None:
+    """As long as the batch is out, it can be revised there; the others get the clip when nothing else is left."""
+    store.want_opinions(2)
+    batch, key = machine.checkout(3)
+    clips = [slot.clip for slot in batch.plan.slots]
+    offline, journal = machine.sit_down(key)
+    lease = offline.lease("anna", 1)[0].lease
+    with journal:
+        journal.append(decide(clips[0], "accepted", lease=lease))
+        offline.close()
+    batch = open_batch(machine.place)
+    assert batch is not None
+    with machine.journal() as journal:
+        checkin.meet(batch, journal, store, machine.clocks())
+    assert batch.has(clips[0])
+    assert [one.clip.id for one in store.lease("ben", 9)][3:] == [clips[0]]
+    with machine.journal() as journal:
+        checkin.meet(batch, journal, store, machine.clocks())
+    assert not batch.has(clips[0])
+    assert batch.has(clips[1])
 
 
 def test_results_go_without_the_key_when_the_time_is_over(

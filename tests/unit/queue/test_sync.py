@@ -65,11 +65,11 @@ def journal(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 def test_everything_arrives_once_in_batches(journal: Journal) -> None:
     store = Memory()
-    for i in range(1203):
+    for i in range(2403):
         journal.append(decision(f"c{i}"))
     sent = send(journal, store)  # type: ignore[arg-type]
-    assert (sent.arrived, sent.unsent, store.pushes) == (1203, 0, 2)
-    assert [seq for seq, _, _ in store.lines[journal.device]] == list(range(1, 1204))
+    assert (sent.arrived, sent.unsent, store.pushes) == (2403, 0, 2)
+    assert [seq for seq, _, _ in store.lines[journal.device]] == list(range(1, 2404))
     assert send(journal, store).arrived == 0  # type: ignore[arg-type]
 
 
@@ -165,11 +165,11 @@ def test_texts_that_have_arrived_are_erased_after_their_time(journal: Journal) -
     journal.append(decision("new", Verdict.CORRECTED, "a new text"))
     sent = send(journal, store)  # type: ignore[arg-type]
     journal.append(msgspec.structs.replace(old, id=new_id(), clip="unsent"))
-    assert retire(journal, sent.head, "2026-06-01T00:00:00.000Z") == 1
+    assert retire(journal, sent.head.seq, "2026-06-01T00:00:00.000Z") == 1
     texts = {entry.clip: entry.text for entry in journal.entries() if entry.verdict}
     assert texts == {"old": None, "new": "a new text", "unsent": "an old text"}
     assert verify(journal.folder).faults == ()
-    assert retire(journal, sent.head, "2026-06-01T00:00:00.000Z") == 0
+    assert retire(journal, sent.head.seq, "2026-06-01T00:00:00.000Z") == 0
 
 
 def test_waits_grow_to_a_bound_and_start_over() -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from earmark.queue.decision import Verdict
 from earmark.queue.store.interface import StoreError, StoreUnreachable
 from earmark.queue.store.open import open_store
+from earmark.queue.store.sqlite_database import VERSION
 
 
 def test_a_store_keeps_its_id(tmp_path):
@@ -56,6 +58,26 @@ def test_a_newer_schema_is_refused(folder, open_one):
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match=r"made by a newer Earmark \(schema 99"):
         open_one()
+
+
+def test_an_older_schema_is_brought_up_to_date(folder, open_one, incoming, device):
+    """As the first Earmark made it: no policy, and what was decided stays as it was."""
+    store = open_one()
+    assert list(store.add([incoming(0), incoming(1)])) == ["added"] * 2
+    one, two = [one.clip.id for one in store.lease("anna", 2)]
+    anna = device("anna")
+    anna.decide(one, Verdict.ACCEPTED)
+    anna.push(store)
+    before = list(store.results()), store.counts("anna")
+    store.close()
+    with contextlib.closing(sqlite3.connect(folder / "store.db")) as connection:
+        connection.executescript("DROP TABLE policy; DROP VIEW opinion; PRAGMA user_version = 1")
+    store = open_one()
+    assert (list(store.results()), store.counts("anna")) == before
+    assert store.opinions() == 1
+    assert store.audio("anna", two)
+    with contextlib.closing(sqlite3.connect(folder / "store.db")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 def test_other_databases_and_files_are_refused(folder, open_one):

@@ -40,6 +40,25 @@ def test_standing(history, stands):
     assert of(*history) == stands
 
 
+@pytest.mark.parametrize(
+    ("history", "stands"),
+    [
+        ([("a", "accepted")], "open"),
+        ([("a", "accepted"), ("a", "corrected")], "open"),
+        ([("a", "accepted"), ("b", "skipped")], "open"),
+        ([("a", "accepted"), ("b", "retracted")], "open"),
+        ([("a", "accepted"), ("b", "unintelligible")], "done"),
+        ([("a", "accepted"), ("b", "corrected"), ("c", "corrected")], "done"),
+        ([("a", "accepted"), ("b", "corrected"), ("a", "retracted")], "open"),
+        ([("a", "accepted"), ("b", "escalated")], "escalated"),
+        ([("a", "accepted"), ("b", "corrected"), ("c", "escalated")], "escalated"),
+        ([("a", "accepted"), ("b", "critical"), ("b", "accepted")], "critical"),
+    ],
+)
+def test_two_opinions(history, stands):
+    assert standing(((reviewer, verdict, verdict in HAS_TEXT) for reviewer, verdict in history), 2) == stands
+
+
 def test_a_decision_whose_text_is_erased_decides_nothing():
     assert standing([("a", "accepted", False)]) == "open"
     assert standing([("a", "accepted", False), ("b", "corrected", True)]) == "done"

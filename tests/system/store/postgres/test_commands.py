@@ -103,6 +103,11 @@ def test_from_an_empty_database_to_results(made, manifest, tmp_path, server):
     assert "may not do that" in err
     code, out, _ = made("store", "policy", "--lease-cap", "1500", **boss)
     assert "1,500 clips" in out
+    assert "opinions            1 reviewer a clip\n" in out
+    code, out, _ = made("store", "policy", "--opinions", "2", **boss)
+    assert (code, out.splitlines()[-1]) == (0, "opinions            2 reviewers a clip")
+    assert "2 reviewers a clip" in made("store", "policy", **boss)[1]
+    assert made("store", "policy", "--opinions", "1", **anna)[0] == 1
     assert made("store", "policy", **anna)[0] == 1
     assert made("store", "remove-reviewer", f"anna_{name}")[0] == 0
     code, _, err = made("status", **anna)

@@ -18,7 +18,7 @@ from contract.store.tools import CRITICAL_HOLD, LEASE_SECONDS, Device, make_inco
 from earmark.queue.decision import Verdict
 from earmark.queue.store import copy as copying
 from earmark.queue.store import postgres_schema
-from earmark.queue.store.interface import StoreError
+from earmark.queue.store.interface import Judged, StoreError
 from earmark.queue.store.master import make_master, read_master
 from earmark.queue.store.postgres import PostgresStore
 from earmark.queue.store.sqlite import SqliteStore
@@ -155,6 +155,17 @@ def test_all_of_it(source, filled, goal):
     assert told[-1] == (CLIPS - 2, CLIPS - 2)
     assert goal.objects() == CLIPS - 2
     assert goal.copy().before
+    compare(source, goal, filled)
+
+
+def test_how_many_opinions_are_wanted_goes_along(source, filled, goal):
+    """With clips that have one opinion of two, some of which their deciders may still hear."""
+    assert source.want_opinions(2).reopened > 5
+    goal.copy()
+    boss = goal.open("boss", supervisor=True)
+    assert boss.opinions() == 2
+    assert boss.want_opinions(2) == Judged(0, 0)
+    boss.close()
     compare(source, goal, filled)
 
 
