@@ -48,8 +48,8 @@ def test_the_clock_jumps_in_mid_sitting(faketime: Path, tmp_path: Path, counted:
             opened(console)
             for _ in range(min(SITTING, JUMPS - jumps)):
                 decide(console, chance.choice(KEYS))
-                offset.write_text(f"{chance.choice((-1, 1)) * chance.choice((60, 3600, 86_400, 34_560_000)):+}\n")
                 jumps += 1
+                offset.write_text(f"{(-1) ** jumps * chance.choice((60, 3600, 86_400, 34_560_000)):+}\n")
             shown += saved(console)
             if chance.random() < 0.5:
                 assert leave(console) == 0
@@ -60,8 +60,8 @@ def test_the_clock_jumps_in_mid_sitting(faketime: Path, tmp_path: Path, counted:
     assert home.run("sync").returncode == 0
     decisions = home.decisions()
     assert [line["seq"] for line in home.lines()] == list(range(1, len(home.lines()) + 1))
-    days = [line["at"][:10] for line in decisions]
-    assert days != sorted(days), "the clock did not jump back"
+    times = [line["at"] for line in decisions]
+    assert times != sorted(times), "the clock did not jump back"
     with home.database() as database:
         arrived = Counter(row[0] for row in database.execute("SELECT id FROM line WHERE verdict IS NOT NULL"))
         assert database.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)

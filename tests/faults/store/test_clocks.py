@@ -99,8 +99,8 @@ class Life:
 def test_clocks_that_jump(team: Team, tmp_path: Path, counted: Counted) -> None:
     print(f"seed {SEED}")
     life = Life(team, tmp_path)
-    list(team.add(make_incoming(n) for n in range(2 * JUMPS)))
-    while life.jumps < JUMPS:
+    list(team.add(make_incoming(n) for n in range(4 * JUMPS)))
+    while life.jumps < JUMPS or (not life.over and life.jumps < 2 * JUMPS):
         life.chance.choice((life.at_hand, life.away))()
     assert life.over, "no batch ran out: nothing jumped far enough"
     with life.machine.journal() as journal:

@@ -199,7 +199,7 @@ def test_the_connection_to_a_gate(ways: Ways, counted: Counted) -> None:
         return GateStore(way)
 
     count = sampled(6, 300)
-    broken = cut_all(ways, way, open_store, gate_ends, count)
-    assert broken >= count // 2
+    # One cut is not even noticed: the question is asked again.
+    cut_all(ways, way, open_store, gate_ends, count)
     assert way.done >= count
     counted("cuts of the connection to a gate, at and in its frames", way.done, *ways.balance())
