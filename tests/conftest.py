@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,9 +13,34 @@ from typing import Any
 import pytest
 
 # The tests that every kind of store passes are imported like any module, and say as much when they fail.
-pytest.register_assert_rewrite("contract")
+pytest.register_assert_rewrite("contract", "counted")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def counted(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Say how many faults a test has made, and how many decisions went through them."""
+
+    def counted(what: str, faults: int, decisions: int, quarantined: int = 0) -> None:
+        record_property("counted", (what, faults, decisions, quarantined))
+
+    return counted
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The faults that were counted. A test that passed has lost nothing, and doubled nothing."""
+    counted = [
+        (*value, report.duration)
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in report.user_properties
+        if name == "counted"
+    ]
+    for what, faults, decisions, quarantined, seconds in counted:
+        terminalreporter.write_line(
+            f"{faults:5,} {what}: {decisions:,} decisions saved, 0 lost, 0 doubled, {quarantined:,} set aside and told "
+            f"({seconds:.0f} s)"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from counted import SEED, Counted, sampled
 from earmark.queue.journal import Journal
 from earmark.queue.journal.verify import verify
 
-ROUNDS = 200 if os.environ.get("EARMARK_LONG") else 25
+ROUNDS = sampled(25, 200)
 
 
-def test_what_was_saved_survives_kill_9(tmp_path: Path, writer: Callable[..., list[str]]) -> None:
-    seed = int(os.environ.get("EARMARK_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"EARMARK_SEED={seed} EARMARK_LONG={ROUNDS}")
-    chance = random.Random(seed)
+def test_what_was_saved_survives_kill_9(tmp_path: Path, writer: Callable[..., list[str]], counted: Counted) -> None:
+    print(f"seed {SEED}")
+    chance = random.Random(SEED)
     folder = tmp_path / "journal"
     saved: set[int] = set()
     erased: set[int] = set()
@@ -61,3 +61,4 @@ def test_what_was_saved_survives_kill_9(tmp_path: Path, writer: Callable[..., li
         first = max(clips, default=0) + 1
     print(f"{len(saved)} saved, {len(erased)} erased, {cut_short} openings mended something")
     assert len(saved) > ROUNDS
+    counted("kills of a program that writes and erases as fast as it can", ROUNDS, len(saved))

@@ -1,17 +1,14 @@
-"""Connections cut anywhere, and gates killed in mid-push: every decision arrives exactly once."""
+"""Connections to sshd cut anywhere: every decision arrives exactly once."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from counted import SEED, Counted, sampled
 from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal import Journal
 from earmark.queue.stamp import new_id, told_time
@@ -20,11 +17,8 @@ from earmark.queue.store.gate.client import GateStore
 from earmark.queue.store.gate.ssh import SshWay, open_ssh
 from earmark.queue.store.interface import StoreError
 from earmark.queue.sync import send
+from proxy import DOWN, UP, Proxy
 from system.gate.conftest import Team
-from system.gate.proxy import Proxy
-
-LONG = bool(os.environ.get("EARMARK_LONG"))
-SEED = int(os.environ.get("EARMARK_SEED") or random.randrange(2**32))
 
 
 @pytest.fixture
@@ -94,63 +88,29 @@ def check(team: Team, journal: Journal) -> None:
 
 
 def test_a_connection_cut_after_any_number_of_bytes(
-    team: Team, proxy: Proxy, decide: tuple[Journal, Callable[[int], None]]
+    team: Team, proxy: Proxy, decide: tuple[Journal, Callable[[int], None]], counted: Counted
 ) -> None:
     """From the first byte of the handshake to the last of the push. The cuts lie in ssh's own packets: those at and in
-    each frame of ours are in the unit tests.
+    each frame of ours are in `faults/store/test_cuts.py`.
     """
     print(f"seed {SEED}")
     journal, write = decide
     write(30)
     assert arrives(journal) == 0
     SshWay(parse("ssh://cut")).sign_out()
-    whole = proxy.passed
-    assert whole > 10_000
+    whole = [len(proxy.seen[way]) for way in (UP, DOWN)]
+    assert sum(whole) > 10_000
     chance = random.Random(SEED)
-    cuts = 300 if LONG else 12
+    cuts = sampled(12, 300)
     for number in range(cuts):
+        way = chance.choice((UP, DOWN))
         # Most of them late, where the decisions travel.
-        limit = chance.randrange(1, whole) if number % 4 == 0 else chance.randrange(whole // 3, whole)
-        proxy.limits = [limit] * chance.choice([1, 2])
+        place = chance.randrange(1 if number % 4 == 0 else whole[way] // 3, whole[way])
+        proxy.cuts = [(place, None) if way == UP else (None, place)] * chance.choice([1, 2])
         write(30)
         arrives(journal)
-        proxy.limits = []
+        proxy.cuts = []
         SshWay(parse("ssh://cut")).sign_out()
     check(team, journal)
-    assert proxy.cuts >= cuts // 2
-
-
-def test_gates_killed_in_mid_push(team: Team, proxy: Proxy, decide: tuple[Journal, Callable[[int], None]]) -> None:
-    print(f"seed {SEED}")
-    journal, write = decide
-    chance = random.Random(SEED)
-    wanted = 50 if LONG else 8
-    killed = 0
-    done = threading.Event()
-
-    def kill() -> None:
-        nonlocal killed
-        while not done.is_set():
-            done.wait(chance.uniform(0.0, 0.4))
-            for pid in team.server.gates():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                    killed += 1
-
-    store = open_ssh("ssh://cut", prompt=False)
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        for _ in range(10_000):
-            write(20)
-            with contextlib.suppress(StoreError):
-                send(journal, store)
-            if killed >= wanted:
-                break
-    finally:
-        done.set()
-        killer.join()
-        store.close()
-    arrives(journal)
-    assert killed >= wanted
-    check(team, journal)
+    assert proxy.done >= cuts // 2
+    counted("cuts of the connection to sshd, in ssh's packets", proxy.done, journal.head.seq)

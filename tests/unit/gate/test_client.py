@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from counted import LONG, SEED, Counted
 from earmark.queue.clip import Clip, Hypothesis
 from earmark.queue.decision import Verdict
 from earmark.queue.store.gate import messages
@@ -32,9 +33,6 @@ from earmark.queue.store.interface import (
 )
 from earmark.queue.store.sqlite import SqliteStore
 from gates import SocketChannel, Threaded, Unclosed
-
-SEED = int(os.environ.get("EARMARK_SEED") or random.randrange(2**32))
-LONG = bool(os.environ.get("EARMARK_LONG"))
 
 
 def test_the_host_says_who_and_which(gate: GateStore, behind: SqliteStore) -> None:
@@ -122,7 +120,7 @@ def frames_of_a_push(way: Threaded, anna: Any, clips: list[str]) -> tuple[list[i
 
 
 def test_a_cut_anywhere_loses_and_doubles_nothing(
-    way: Threaded, behind: SqliteStore, fill: Callable[..., None], device: Callable[[str], Any]
+    way: Threaded, behind: SqliteStore, fill: Callable[..., None], device: Callable[[str], Any], counted: Counted
 ) -> None:
     """Each way is cut after every number of bytes: at each frame's boundaries, and in between (there a sample, but with
     --long). Every other time the connection that follows is cut there as well.
@@ -162,6 +160,7 @@ def test_a_cut_anywhere_loses_and_doubles_nothing(
             6 * (number + 1),
         )
         assert connection.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
+    counted("cuts of a conversation with a gate in the same process, at any byte", len(chosen), 6 * len(chosen))
 
 
 def test_one_cut_is_not_even_noticed(way: Threaded, fill: Callable[..., None]) -> None:

@@ -6,17 +6,21 @@ import contextlib
 import socket
 import threading
 
+UP, DOWN = 0, 1
+
 
 class Proxy:
-    """Passes connections on to a port of this machine. `limits` are used up, one a connection: so many bytes, both ways
-    together, and it is cut; without one it passes on for good. `passed` counts the bytes of the last one.
+    """Passes connections on to a port of this machine. `cuts` are used up, one a connection: after so many bytes (to
+    the server, from it) it is cut, both ways; None cuts nothing. `seen` is what passed on the last one, each way.
     """
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self.limits: list[int] = []
-        self.passed = 0
-        self.cuts = 0
+        self.cuts: list[tuple[int | None, int | None]] = []
+        self.seen = (bytearray(), bytearray())
+        self.done = 0
+        """Cuts that were made."""
+
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self._threads: list[threading.Thread] = []
@@ -40,27 +44,29 @@ class Proxy:
         while True:
             try:
                 near, _ = self._server.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 return
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:  # nobody there just now
+                near.close()
+                continue
             self._ends += [near, far]
-            self.passed = 0
-            limit = [self.limits.pop(0)] if self.limits else []
-            lock = threading.Lock()
-            self._begin(self._pass_on, near, far, limit, lock)
-            self._begin(self._pass_on, far, near, limit, lock)
+            self.seen = (bytearray(), bytearray())
+            up, down = self.cuts.pop(0) if self.cuts else (None, None)
+            self._begin(self._pass_on, near, far, up, self.seen[UP])
+            self._begin(self._pass_on, far, near, down, self.seen[DOWN])
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket, limit: list[int], lock: threading.Lock) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, left: int | None, seen: bytearray) -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(1 << 16):
-                with lock:
-                    if limit:
-                        data, limit[0] = data[: limit[0]], limit[0] - len(data)
-                    self.passed += len(data)
-                    sink.sendall(data)
-                    if limit and limit[0] <= 0:
-                        self.cuts += 1
-                        break
+            while left != 0 and (data := source.recv(1 << 16)):
+                if left is not None:
+                    data = data[:left]
+                    left -= len(data)
+                seen += data
+                sink.sendall(data)
+        if left == 0:
+            self.done += 1
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
