@@ -39,6 +39,8 @@ class Watcher(Protocol):
 
     def set_aside(self, count: int) -> None: ...
 
+    def journal_goes_on(self) -> None: ...
+
     def disk_trouble(self, words: str) -> None: ...
 
 
@@ -100,9 +102,11 @@ class InStep:
             self._watcher.leases_lost(on_screen)
 
     async def _push(self) -> None:
-        aside = await self._sitting.push()
-        if aside:
-            self._watcher.set_aside(aside)
+        sent = await self._sitting.push()
+        if sent.renewed:
+            self._watcher.journal_goes_on()
+        if sent.quarantined:
+            self._watcher.set_aside(len(sent.quarantined))
 
     async def _top_up(self) -> None:
         self._no_more = None

@@ -138,13 +138,24 @@ def open_desk(settings: Settings, key_file: Path | None) -> tuple[ReviewStore, J
 
 def send_left_over(journal: Journal, store: ReviewStore) -> str:
     """Send what a sitting that was killed, or had lost the store, could not: else its clips would be leased again, as
-    if nobody had decided them. Says in words what the store set aside; "" for nothing.
+    if nobody had decided them. Says in words what the reviewer should know of it; "" for nothing.
     """
     try:
-        count = len(send(journal, store).quarantined)
+        sent = send(journal, store)
     except (JournalError, StoreError):
         return ""  # the sitting's own sync tries again, and says what is wrong
-    return f"The store set {count} of your lines aside; `earmark journal show --quarantine` says why." if count else ""
+    if sent.quarantined:
+        return set_aside(len(sent.quarantined))
+    return GOES_ON if sent.renewed else ""
+
+
+def set_aside(count: int) -> str:
+    """What to say of journal lines that the store would not take."""
+    return f"The store set {count} of your lines aside; `earmark journal show --quarantine` says why."
+
+
+GOES_ON = "The store knew other lines under this journal's number: it goes on under a new one, nothing is lost."
+"""What to say of a journal that was copied, or put back from a copy."""
 
 
 def make_player(preference: str, report: Callable[[PlayerEvent], None]) -> Player:

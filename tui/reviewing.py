@@ -15,6 +15,7 @@ from earmark.keymaps.keys import joined
 from earmark.queue.journal import JournalError
 from earmark.queue.session import Place
 from earmark.tui.deciding import DECISIONS, Deciding
+from earmark.tui.opening import GOES_ON, set_aside
 from earmark.tui.panels import Panels
 from earmark.tui.screens.panels import hint_line, shown
 from earmark.tui.screens.review import Playing, ReviewScreen
@@ -344,7 +345,11 @@ class Reviewing:
 
     def set_aside(self, count: int) -> None:
         """The store would not take some lines."""
-        self.app.say(f"The store set {count} of your lines aside; `earmark journal show --quarantine` says why.", "bad")
+        self.app.say(set_aside(count), "bad")
+
+    def journal_goes_on(self) -> None:
+        """The journal was copied, or put back from a copy, while the program ran."""
+        self.app.say(GOES_ON)
 
     # -- painting ----------------------------------------------------------------------------------------------------
 

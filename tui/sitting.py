@@ -244,8 +244,8 @@ class Sitting:
         undecided = [place.clip.id for place in self.session.waiting() if place.clip.id in lost]
         return len(undecided), self.session.withdraw(undecided)
 
-    async def push(self) -> int:
-        """Send what is unsent; says how many lines the store set aside. Raises `StoreError`, `JournalError`."""
+    async def push(self) -> Sent:
+        """Send what is unsent. Raises `StoreError`, `JournalError`."""
         head = self._head
         sent: Sent = await self._on(
             self._wire, partial(send, self.journal, self.store, since=head, noted=head is not None)
@@ -255,7 +255,7 @@ class Sitting:
         if self._keep_days:
             before, self._keep_days = told_time(days_ago=self._keep_days), 0.0  # once a sitting is often enough
             await self._on(self._disk, partial(retire, self.journal, sent.head.seq, before))
-        return len(sent.quarantined)
+        return sent
 
     def trouble(self, words: str | None, *, sign_in: bool = False, no_more: str | None = None) -> None:
         """After a round: what is wrong between here and the store (None when nothing is), whether a sign-in would mend

@@ -26,11 +26,13 @@ class Withdrawals:
         try:
             log = self._log()
             in_force, outside = self._numbers()
-            while log.has(in_force + 1) and in_force < (now := self._numbers())[0]:
-                # It came into force, and was written down, between the two questions.
-                in_force, outside = now
+            while ahead := log.has(in_force + 1):
+                now = self._numbers()
+                if now[0] == in_force:
+                    break
+                in_force, outside = now  # it came into force, and was written down, between the two questions
             # What is in force here but not outside yet is about to be written down, perhaps this very moment.
-            lacking = log.has(in_force + 1) or (in_force > outside and not self._same(log, outside + 1))
+            lacking = ahead or (in_force > outside and not self._same(log, outside + 1))
             lost = outside > 0 and not log.has(outside)
         except OSError as error:
             raise StoreUnreachable(

@@ -84,3 +84,25 @@ def test_sittings_at_two_machines_and_at_an_older_home(tmp_path: Path, counted: 
     assert sorted(row[0] for row in rows) == sorted(shown)
     assert faults >= 2
     counted("whole homes copied to a second machine, or put back from an older copy", faults, len(shown))
+
+
+def test_an_older_home_is_told_of_on_the_screen(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", EARMARK_STORE=f"sqlite:///{tmp_path / 'store'}")
+    home.fill(f"text {number}" for number in range(6))
+    with home.console("review") as console:
+        opened(console)
+        decide(console, "u")
+        assert leave(console) == 0
+    older = copied(home, tmp_path / "older")
+    with home.console("review") as console:
+        opened(console)
+        decide(console, "u")
+        console.wait("unsent 0", 30)
+        assert leave(console) == 0
+    with older.console("review") as console:
+        opened(console)
+        decide(console, "s")
+        console.wait("it goes on under a new one, nothing is lost", 30)
+        console.wait("unsent 0", 30)
+        assert leave(console) == 0
+    assert home.run("sync").returncode == older.run("sync").returncode == 0

@@ -66,7 +66,6 @@ def tell(sent: Sent, erased: int) -> None:
     for one in sent.quarantined:
         click.echo(f"line {one.seq} was set aside by the store: {one.reason}", err=True)
     if sent.renewed:
-        click.echo(
-            "The store knew other lines under this journal's number: it goes on under a new one, nothing is lost.",
-            err=True,
-        )
+        from earmark.tui.opening import GOES_ON
+
+        click.echo(GOES_ON, err=True)

@@ -108,3 +108,27 @@ def test_another_stores_log_is_refused(team, store, clips, log_folder):
     team.open("ben")
     with pytest.raises(StoreError, match="another store's"):
         store.lease("ben", 1)
+
+
+def test_a_withdrawal_at_the_very_moment_of_the_question_is_no_older_copy(team, store, clips, monkeypatch):
+    """Whenever it comes: before each of the questions that the check asks of the database and of the log."""
+    from earmark.queue.store.withdrawal_log import WithdrawalLog
+
+    anna = team.open("anna")
+    anna.lease("anna", 1)
+    has, waiting = WithdrawalLog.has, list(clips[1:6])
+    for before in range(5):
+        asked = 0
+
+        def in_between(log, number, before=before):
+            nonlocal asked
+            if asked == before:
+                asked += 1  # the supervisor's own look at the log is not counted
+                store.withdraw([waiting.pop()])
+            asked += 1
+            return has(log, number)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(WithdrawalLog, "has", in_between)
+            anna.check_withdrawals()
+            anna.check_withdrawals()
