@@ -224,7 +224,7 @@ class Withdrawals:
             while not self._done.wait(EVERY):
                 rows = connection.execute(
                     """(SELECT clip FROM earmark.work WHERE lease_until IS NOT NULL LIMIT %(count)s)
-                       UNION ALL (SELECT clip FROM earmark.work WHERE state = 'open' ORDER BY priority DESC, arrival
+                       UNION ALL (SELECT clip FROM earmark.work WHERE open ORDER BY priority DESC, arrival
                                   OFFSET 2000 LIMIT 1)""",
                     {"count": WITHDRAWN - 1},
                 ).fetchall()
