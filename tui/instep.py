@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from earmark.queue.journal import JournalError
 from earmark.queue.store.interface import Offline, Refused, SignInAgain, StoreError
-from earmark.queue.sync import Backoff
+from earmark.queue.sync import Backoff, Sent
 from earmark.tui.tasks import begin
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ class Watcher(Protocol):
 
     def clips_came(self, count: int) -> None: ...
 
-    def set_aside(self, count: int) -> None: ...
-
-    def journal_goes_on(self) -> None: ...
+    def has_sent(self, sent: Sent) -> None: ...
 
     def disk_trouble(self, words: str) -> None: ...
 
@@ -102,11 +100,7 @@ class InStep:
             self._watcher.leases_lost(on_screen)
 
     async def _push(self) -> None:
-        sent = await self._sitting.push()
-        if sent.renewed:
-            self._watcher.journal_goes_on()
-        if sent.quarantined:
-            self._watcher.set_aside(len(sent.quarantined))
+        self._watcher.has_sent(await self._sitting.push())
 
     async def _top_up(self) -> None:
         self._no_more = None

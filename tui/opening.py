@@ -16,7 +16,7 @@ from earmark.queue.journal import Journal, JournalError
 from earmark.queue.journal.reading import decision_of
 from earmark.queue.session import Session
 from earmark.queue.store.interface import OfflineReviewStore, StoreError
-from earmark.queue.sync import send
+from earmark.queue.sync import Sent, send
 from earmark.tui.commands.common import batch_of, journal_folder, open_review_store_of
 from earmark.tui.commands.outlet import unfiltered
 from earmark.tui.settings import Settings, user_keymap
@@ -141,17 +141,16 @@ def send_left_over(journal: Journal, store: ReviewStore) -> str:
     if nobody had decided them. Says in words what the reviewer should know of it; "" for nothing.
     """
     try:
-        sent = send(journal, store)
+        return words_of(send(journal, store))
     except (JournalError, StoreError):
         return ""  # the sitting's own sync tries again, and says what is wrong
-    if sent.quarantined:
-        return set_aside(len(sent.quarantined))
+
+
+def words_of(sent: Sent) -> str:
+    """What the reviewer should know of a sync; "" for nothing."""
+    if count := len(sent.quarantined):
+        return f"The store set {count} of your lines aside; `earmark journal show --quarantine` says why."
     return GOES_ON if sent.renewed else ""
-
-
-def set_aside(count: int) -> str:
-    """What to say of journal lines that the store would not take."""
-    return f"The store set {count} of your lines aside; `earmark journal show --quarantine` says why."
 
 
 GOES_ON = "The store knew other lines under this journal's number: it goes on under a new one, nothing is lost."

@@ -14,8 +14,9 @@ from earmark.keymaps.keymap import Keymap
 from earmark.keymaps.keys import joined
 from earmark.queue.journal import JournalError
 from earmark.queue.session import Place
+from earmark.queue.sync import Sent
 from earmark.tui.deciding import DECISIONS, Deciding
-from earmark.tui.opening import GOES_ON, set_aside
+from earmark.tui.opening import words_of
 from earmark.tui.panels import Panels
 from earmark.tui.screens.panels import hint_line, shown
 from earmark.tui.screens.review import Playing, ReviewScreen
@@ -343,13 +344,10 @@ class Reviewing:
             self.app.say(f"{count} more clips came. Press a key to hear the first.")
         self.paint_status()
 
-    def set_aside(self, count: int) -> None:
-        """The store would not take some lines."""
-        self.app.say(set_aside(count), "bad")
-
-    def journal_goes_on(self) -> None:
-        """The journal was copied, or put back from a copy, while the program ran."""
-        self.app.say(GOES_ON)
+    def has_sent(self, sent: Sent) -> None:
+        """The store has what it had not; some lines it may have set aside."""
+        if words := words_of(sent):
+            self.app.say(words, "bad" if sent.quarantined else "muted")
 
     # -- painting ----------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """A store in PostgreSQL: decisions pushed and clips leased, against bare COPY and one INSERT a result.
 
 The server runs on this machine and writes through to its disk; its settings are PostgreSQL's own but for its shared
-buffers, a quarter of the memory. `--clips N` says how many clips lie in the store, `--runs N` how many thousand decisions are pushed.
+buffers, a quarter of the memory. `--clips N` says how many clips lie in the store, `--runs N` how many thousand
+decisions are pushed.
 """
 
 from __future__ import annotations
