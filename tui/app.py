@@ -48,6 +48,7 @@ class EarmarkApp(App[None], inherit_bindings=False):
         settings: Settings,
         *,
         greeting: str = "",
+        news: str = "",
         silent: str | None = None,
     ) -> None:
         super().__init__()
@@ -59,7 +60,8 @@ class EarmarkApp(App[None], inherit_bindings=False):
         self.player: Player | None = None
         self._make_player = make_player
         self._silent = silent
-        self.reviewing = Reviewing(self, sitting, keymap, settings, greeting)
+        self.reviewing = Reviewing(self, sitting, keymap, settings, news or greeting)
+        self.reviewing.told = bool(news)
         self.review_screen = ReviewScreen(self.reviewing.show_first)
         self.farewell = ""
         self._editor: Editor | None = None

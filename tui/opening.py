@@ -79,7 +79,7 @@ def open_sitting(
     try:
         session = Session(settings.reviewer_name, must_hear=settings.must_hear)
         batch = Batch(store, settings.reviewer_name, decode, size=settings.batch, lang=settings.lang, limit=limit)
-        set_aside = send_left_over(journal, store)
+        news = send_left_over(journal, store)
         drafts = journal.drafts()
         leased = batch.fill(first=list(drafts))
         session.extend(leased, drafts=drafts, revisions=revisions(journal, leased))
@@ -108,7 +108,8 @@ def open_sitting(
             partial(make_player, settings.sound),
             keymap,
             settings,
-            greeting=journal.recovered or set_aside or greeting,
+            greeting=greeting,
+            news=journal.recovered or news,
             silent=silent,
         )
     except BaseException:

@@ -51,7 +51,7 @@ class Reviewing:
         self.panels = Panels(self)
         self.blank = False
         self._greeting = greeting
-        self._unfinished = False
+        self.told = False  # something of which there is more need than of why there is no sound
         self.deciding = Deciding(self)
         self.ending = False
         """The program is being left: nothing begins any more."""
@@ -181,7 +181,7 @@ class Reviewing:
         self.deciding.guard.painted(time.monotonic())
         self.paint_status()
         self.hearing.open(self.session.current)
-        if not self._unfinished:
+        if not self.told:
             hearing.say_trouble()
         self.sitting.start(self)
         self.app.set_interval(1.0, self._idle)
@@ -215,7 +215,7 @@ class Reviewing:
                 self.panels.close()
             if place.offered:
                 place.offered = False
-                self._unfinished = True
+                self.told = True
                 edit, accept = shown(self.keymap, "review.edit"), shown(self.keymap, "review.accept")
                 self.app.say(f"You left this text unfinished: {edit} goes on with it, {accept} saves it.", "warn")
         self.paint_status()

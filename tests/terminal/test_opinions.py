@@ -35,6 +35,7 @@ def test_each_clip_is_heard_by_both_and_by_nobody_twice(home: Home) -> None:
             decide(adas, "enter")
             # She takes the second back, whoever may have been given it meanwhile.
             adas.press("backspace")
+            adas.wait("saved 3")
             adas.wait(TEXTS[1])
             decide(adas, "u")
             adas.wait(TEXTS[2])
