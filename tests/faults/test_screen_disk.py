@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from earmark.queue.journal.verify import verify
+from needs import need
 from terminal.console import Console, TimedOut
-from terminal.home import Home, decide, leave, need, opened, saved
+from terminal.home import Home, decide, leave, opened, saved
 
 WORDS = {"EIO": "EIO", "ENOSPC": "disk is full"}
 

@@ -13,21 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import soundfile
 
 from terminal.console import Console, TimedOut, earmark
 
 SAVED = re.compile(r"saved (\d+)")
-
-
-def need(*programs: str) -> None:
-    """These programs must be on the machine: without them a test fails, or is skipped where that is allowed."""
-    import shutil
-
-    for program in programs:
-        if shutil.which(program) is None:
-            (pytest.skip if os.environ.get("EARMARK_PARTIAL") else pytest.fail)(f"there is no {program} here")
 
 
 class Home:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from needs import need
 from terminal.console import Console, earmark
-from terminal.home import Home, decide, leave, need, opened
+from terminal.home import Home, decide, leave, opened
 
 HEARD, TYPED = "zyxheardsecret", "qvwtypedsecret"
 TEXTS = [f"number {n} {HEARD}" for n in range(6)]

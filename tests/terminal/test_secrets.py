@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from needs import need
 from terminal.console import earmark
-from terminal.home import Home, decide, leave, need, opened
+from terminal.home import Home, decide, leave, opened
 from terminal.scan import LEAVE, foreign
 
 HEARD, TYPED = "zyxheardsecret", "qvwtypedsecret"

@@ -13,6 +13,7 @@ import pytest
 from earmark.queue.decision import Decision
 from earmark.queue.journal import Journal
 from earmark.queue.journal.verify import verify
+from needs import need
 
 Writer = Callable[..., list[str]]
 
@@ -24,7 +25,7 @@ def run(command: list[str], before: Callable[[], None] | None = None) -> list[st
 
 
 @pytest.mark.parametrize(("code", "words"), [("EIO", "the disk reports an error"), ("ENOSPC", "the disk is full")])
-def test_fdatasync_fails(tmp_path: Path, need: Callable[[str], str], writer: Writer, code: str, words: str) -> None:
+def test_fdatasync_fails(tmp_path: Path, writer: Writer, code: str, words: str) -> None:
     folder, trace = tmp_path / "journal", tmp_path / "trace"
     inject = [
         need("strace"),
@@ -48,7 +49,7 @@ def test_fdatasync_fails(tmp_path: Path, need: Callable[[str], str], writer: Wri
     assert verify(folder).faults == ()
 
 
-def test_after_a_failed_sync_opening_again_goes_on(tmp_path: Path, need: Callable[[str], str], writer: Writer) -> None:
+def test_after_a_failed_sync_opening_again_goes_on(tmp_path: Path, writer: Writer) -> None:
     folder = tmp_path / "journal"
     inject = [need("strace"), "-f", "-o", "/dev/null", "-e", "inject=fdatasync:error=EIO:when=3"]
     said = run([*inject, *writer(folder, 1, 4, "reopen")])
@@ -58,9 +59,7 @@ def test_after_a_failed_sync_opening_again_goes_on(tmp_path: Path, need: Callabl
 
 
 @pytest.mark.parametrize("call", ["fsync", "fdatasync"])
-def test_a_journal_that_cannot_be_made_durable_is_not_opened(
-    tmp_path: Path, need: Callable[[str], str], writer: Writer, call: str
-) -> None:
+def test_a_journal_that_cannot_be_made_durable_is_not_opened(tmp_path: Path, writer: Writer, call: str) -> None:
     folder = tmp_path / "journal"
     if call == "fdatasync":  # asked for when there is something to open
         assert run(writer(folder, 1, 1)) == ["open", "saved 1"]
@@ -138,7 +137,7 @@ def test_a_full_disk(apart: list[str], writer: Writer) -> None:
     assert said[3].startswith("sound after ") and int(said[3].split()[-1]) > 10
 
 
-def test_no_text_is_in_what_is_said(tmp_path: Path, need: Callable[[str], str], writer: Writer) -> None:
+def test_no_text_is_in_what_is_said(tmp_path: Path, writer: Writer) -> None:
     done = subprocess.run(
         [
             need("strace"),

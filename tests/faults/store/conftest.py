@@ -17,12 +17,11 @@ from earmark.queue.store.gate.address import parse
 from earmark.queue.store.gate.ssh import SshWay, open_ssh
 from earmark.queue.store.interface import ReviewStore
 from earmark.queue.store.postgres import PostgresStore
-from postgres_server import PostgresServer, binaries
+from needs import need_postgres, need_sshd
+from postgres_server import PostgresServer
 from proxy import Proxy
 from sshd_server import Sshd
-from system.gate.conftest import need_sshd
 from system.store.postgres.conftest import Team
-from terminal.home import need
 
 CLIPS = 20
 LEASE_SECONDS = 900.0
@@ -30,8 +29,7 @@ LEASE_SECONDS = 900.0
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
-    if binaries() is None:
-        need("initdb")
+    need_postgres()
     server = PostgresServer(durable=True)
     server.start()
     yield server

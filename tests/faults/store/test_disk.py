@@ -8,7 +8,6 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from contract.store.tools import make_incoming
 from counted import SEED, Counted, balance, sampled
 from earmark.queue.journal.verify import verify
 from faults.store.conftest import CLIPS, arrived
+from needs import need
 from system.store.postgres.conftest import Team
 
 FAULTS = sampled(20, 250)
@@ -62,9 +62,7 @@ print(json.dumps([machine.asked, machine.shown, sorted(tried(machine.aside))]))
 
 
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
-def test_the_disk_fails_now_and_then(
-    error: str, team: Team, tmp_path: Path, need: Callable[[str], str], counted: Counted
-) -> None:
+def test_the_disk_fails_now_and_then(error: str, team: Team, tmp_path: Path, counted: Counted) -> None:
     print(f"seed {SEED}")
     chance = random.Random(SEED)
     list(team.add(make_incoming(n) for n in range(CLIPS)))

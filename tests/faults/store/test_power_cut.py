@@ -19,6 +19,7 @@ import pytest
 from contract.store.tools import make_incoming
 from counted import SEED, Counted, balance, sampled
 from faults.store.conftest import CLIPS, arrived
+from needs import need
 from system.store.postgres.conftest import Team
 
 CUTS = sampled(8, 100)
@@ -81,7 +82,7 @@ Live = Callable[..., tuple[dict[str, str | None], list[str]]]
 
 
 @pytest.fixture
-def live(team: Team, tmp_path: Path, apart: list[str], need: Callable[[str], str]) -> Iterator[Live]:
+def live(team: Team, tmp_path: Path, apart: list[str]) -> Iterator[Live]:
     """A machine's life with power cuts in it, with or without the journal's syncs; gives what it said was saved, and
     what the store set aside.
     """

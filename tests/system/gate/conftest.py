@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -10,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sshd_server import Sshd, sshd
-from terminal.home import Home, need
+from needs import need_sshd
+from sshd_server import Sshd
+from terminal.home import Home
 
 TEXTS = [f"machine text number {n}" for n in range(12)]
 
@@ -19,21 +19,6 @@ TEXTS = [f"machine text number {n}" for n in range(12)]
 def gate_command(home: Home, *arguments: str) -> str:
     """`earmark gate` as a forced command, with this interpreter."""
     return shlex.join([sys.executable, "-m", "earmark.tui", "gate", *arguments])
-
-
-def need_sshd() -> None:
-    """There must be an sshd and its client here."""
-    need("ssh", "ssh-keygen")
-    if sshd() is None:
-        need("sshd")
-
-
-def need_one_time_codes() -> None:
-    """And one that may ask for a code, which takes root."""
-    need_sshd()
-    need("oathtool", "google-authenticator")
-    if os.geteuid() != 0:
-        (pytest.skip if os.environ.get("EARMARK_PARTIAL") else pytest.fail)("PAM and one-time codes need root")
 
 
 class Team:

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from needs import need
 from system.gate.conftest import Team
-from terminal.home import need
 
 
 def ssh(team: Team, *arguments: str, **more: object) -> subprocess.CompletedProcess[bytes]:

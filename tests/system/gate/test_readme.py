@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from needs import need_one_time_codes
 from sshd_server import Sshd, code
-from system.gate.conftest import TEXTS, Team, gate_command, need_one_time_codes
+from system.gate.conftest import TEXTS, Team, gate_command
 from terminal.console import Console
 from terminal.home import decide, leave, opened
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import sshd_server
+from needs import need_one_time_codes
 from sshd_server import PAM, Sshd, code
-from system.gate.conftest import TEXTS, Team, need_one_time_codes
+from system.gate.conftest import TEXTS, Team
 from terminal.console import Console
 from terminal.home import Home, decide, leave, opened
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from needs import need_sshd
 from terminal.desk import Desk
-from terminal.home import need
 from workstation import Host
 
 TEN = [
@@ -40,7 +40,7 @@ LONGER = [
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
-    need("ssh", "sshd" if shutil.which("sshd") else "/usr/sbin/sshd")
+    need_sshd()
     host = Host(tmp_path / "host")
     yield host
     host.stop()

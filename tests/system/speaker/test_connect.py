@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from needs import need
 from soundlab import Pulse
 from terminal.console import Console, earmark
 from terminal.desk import Desk, decide, leave, number, wait_for
-from terminal.home import need
 from workstation import EARMARK, Host, Workstation
 
 

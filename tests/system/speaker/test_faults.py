@@ -18,9 +18,9 @@ import pytest
 
 from farend import FarEnd, until
 from line import Line
+from needs import need
 from terminal.console import Console
 from terminal.desk import Desk, decide, leave, number, wait_for
-from terminal.home import need
 from workstation import EARMARK, SHELLS, Host, Workstation
 
 LONG = bool(os.environ.get("EARMARK_LONG"))

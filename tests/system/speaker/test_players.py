@@ -12,7 +12,7 @@ import pytest
 from earmark.tui.sound.speaker.frames import MAGIC
 from earmark.tui.sound.speaker.receivers import script
 from farend import until
-from terminal.home import need
+from needs import need
 from workstation import SHELLS
 
 

@@ -16,9 +16,9 @@ import pytest
 from earmark.queue.audio import read_clip
 from earmark.tui.sound.track import Track
 from farend import until
+from needs import need
 from terminal.console import Console
 from terminal.desk import Desk, decide, leave, wait_for
-from terminal.home import need
 from workstation import Host, Workstation
 
 LONG = bool(os.environ.get("EARMARK_LONG"))

@@ -18,7 +18,7 @@ from earmark.tui.sound.speaker.codecs import encode
 from earmark.tui.sound.speaker.frames import MAGIC, MOST_BYTES, Frame, sound
 from earmark.tui.sound.speaker.receivers import script
 from farend import until
-from terminal.home import need
+from needs import need
 from workstation import SHELLS
 
 RATE = 16000

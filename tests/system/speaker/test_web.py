@@ -22,8 +22,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from browser import Browser, Tab
 from earmark.tui.sound.prepare import prepare
+from needs import need
 from terminal.console import Console, earmark
-from terminal.home import Home, decide, leave, need, opened
+from terminal.home import Home, decide, leave, opened
 
 CLIPS = ("en-librivox-0870", "en-librivox-0880", "en-librivox-0890")
 RATE = 16000

@@ -13,20 +13,14 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from postgres_server import PostgresServer, binaries
+from needs import need_postgres, need_sshd
+from postgres_server import PostgresServer
 from sshd_server import Sshd
-from system.gate.conftest import gate_command, need_sshd
-from terminal.home import Home, need
+from system.gate.conftest import gate_command
+from terminal.home import Home
 
 TEXTS = [f"machine text number {n}" for n in range(8)]
 DATABASE = "earmark"
-
-
-def need_postgres() -> None:
-    """There must be a PostgreSQL server and its programs here."""
-    if binaries() is None:
-        need("initdb")
-    need("psql", "pg_dump")
 
 
 class Team:

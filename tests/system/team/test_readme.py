@@ -20,10 +20,10 @@ import psycopg
 import pytest
 import soundfile
 
+from needs import need_postgres, need_sshd
 from postgres_server import PostgresServer
 from sshd_server import Sshd
-from system.gate.conftest import need_sshd
-from system.team.conftest import TEXTS, need_postgres
+from system.team.conftest import TEXTS
 from terminal.home import Home, decide, leave, opened
 
 ROOT = Path(__file__).resolve().parents[3]

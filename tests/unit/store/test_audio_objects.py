@@ -14,7 +14,6 @@ NAME, OTHER = "ab" * 16, "cd" * 16
 def objects(request, tmp_path):
     if request.param == "folder":
         return open_objects(f"file://{tmp_path}/a%20folder/audio")
-    pytest.importorskip("obstore")
     from earmark.queue.store.audio_remote import RemoteObjects
 
     return RemoteObjects("memory:///")  # of the same library, in this process
@@ -52,7 +51,6 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 
 def test_a_storage_that_does_not_answer_is_told_without_its_words(monkeypatch):
-    pytest.importorskip("obstore")
     for name, value in {
         "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hunter2", "AWS_REGION": "x",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ALLOW_HTTP": "true",

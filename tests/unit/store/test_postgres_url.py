@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("psycopg")
-
 from earmark.queue.store.interface import StoreError
 from earmark.queue.store.postgres_url import parameters, shown
 

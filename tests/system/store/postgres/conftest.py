@@ -17,7 +17,8 @@ from earmark.queue.store import postgres_intake, postgres_schema
 from earmark.queue.store.master import make_master
 from earmark.queue.store.postgres import PostgresStore
 from earmark.queue.store.withdrawal_log import FOLDER
-from postgres_server import PostgresServer, binaries
+from needs import need_postgres
+from postgres_server import PostgresServer
 
 MASTER = "master.key"
 device = tools.device
@@ -26,8 +27,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
-    if binaries() is None:
-        pytest.skip("there is no PostgreSQL server on this machine")
+    need_postgres()
     server = PostgresServer()
     server.start()
     yield server

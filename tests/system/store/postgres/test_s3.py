@@ -14,7 +14,8 @@ from contract.store.tools import make_incoming
 from earmark.queue.decision import Verdict
 from earmark.queue.store.interface import Incoming, Refused, StoreError, StoreUnreachable
 from earmark.queue.store.postgres import PostgresStore
-from s3_server import S3Server, missing
+from needs import need_s3
+from s3_server import S3Server
 
 from .conftest import Team
 
@@ -24,8 +25,7 @@ CLIPS = 40
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3Server]:
-    if missing():
-        pytest.skip(f"there is no S3 server on this machine: {', '.join(missing())} missing")
+    need_s3()
     server = S3Server()
     try:
         server.start()

@@ -10,7 +10,8 @@ import pytest
 
 from certificates import certificate
 from earmark.queue.store.postgres_url import parameters
-from postgres_server import PostgresServer, binaries
+from needs import need_postgres
+from postgres_server import PostgresServer
 
 HOST = "db.example.org"
 
@@ -18,8 +19,7 @@ HOST = "db.example.org"
 @pytest.fixture(scope="module")
 def far(tmp_path_factory):
     """A server that speaks TLS, with a login that has a password; yields it and the file to know it by."""
-    if binaries() is None:
-        pytest.skip("there is no PostgreSQL server on this machine")
+    need_postgres()
     server = PostgresServer()
     certificate(server.folder, HOST)
     server.settings |= {
