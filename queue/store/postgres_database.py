@@ -24,7 +24,7 @@ from earmark.queue.store.postgres_url import parameters, shown
 from earmark.queue.text import clean_name
 
 SCHEMA = Path(__file__).parent / "schema" / "postgres"
-"""The folder of the numbered migrations."""
+"""The folder of the numbered migrations and, in `functions`, of the functions as they are now."""
 
 _TIMEOUT = "60s"
 _REFUSED, _OURS = "EM001", "EM002"

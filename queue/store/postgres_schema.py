@@ -1,4 +1,4 @@
-"""Making and upgrading a store in PostgreSQL: roles, rights, and the numbered migrations of the schema.
+"""Making and upgrading a store in PostgreSQL: roles, rights, the numbered migrations of the schema, and its functions.
 
 Three roles that nobody can log in as, named after the database: the owner has the tables and runs the functions,
 reviewers and supervisors may call theirs. Login roles become members. All of it is one transaction under an advisory
@@ -222,7 +222,11 @@ def _migrate(connection: psycopg.Connection[Any], roles: Roles, where: str) -> M
         if version > before:
             connection.execute(_for_roles(connection, path.read_text("utf-8"), roles).encode())
             connection.execute("INSERT INTO migration (version, name) VALUES (%s, %s)", (version, path.stem))
-    # What a migration adds is nobody's until it is granted.
+    # The functions as they are now, in any order: one that calls another is not looked into before all are there.
+    connection.execute("SET LOCAL check_function_bodies = off")
+    for path in sorted((SCHEMA / "functions").glob("*.sql")):
+        connection.execute(_for_roles(connection, path.read_text("utf-8"), roles).encode())
+    # What they add is nobody's until it is granted.
     connection.execute("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA earmark FROM PUBLIC")
     return Made(before, known, roles)
 

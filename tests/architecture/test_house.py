@@ -68,3 +68,16 @@ def test_nothing_unfinished() -> None:
 
 def test_every_silenced_warning_is_named() -> None:
     assert not found(BARE)
+
+
+def test_every_function_of_the_database_stands_once() -> None:
+    """As it is now, in the folder of functions; a numbered migration that took a copy along would go out of date."""
+    schema = ROOT / "queue/store/schema/postgres"
+    made = [
+        (name, file.parent.name)
+        for file in schema.rglob("*.sql")
+        for name in re.findall(r"CREATE (?:OR REPLACE )?FUNCTION (\w+)\(", file.read_text(encoding="utf-8"))
+    ]
+    assert len(made) > 50
+    assert len({name for name, _ in made}) == len(made)
+    assert {name for name, folder in made if folder != "functions"} == {"hello", "supervises"}

@@ -1,4 +1,6 @@
--- An Earmark store in PostgreSQL: its tables, and who is who.
+-- An Earmark store in PostgreSQL: its tables, and who is who. What the numbered files make is changed by later ones; all
+-- functions but the first that is asked stand in `functions`, as they are now, and are made again after the last file.
+-- Where they alone change, a file with no more than words has the number.
 --
 -- Everything lies in the schema `earmark` and belongs to a role that nobody can log in as. Whoever reviews or
 -- supervises may call functions and do nothing else: the functions act with the owner's rights (SECURITY DEFINER) under
@@ -174,41 +176,8 @@ CREATE TABLE audit (
     clips text[] COLLATE "C"
 );
 
-CREATE FUNCTION clock() RETURNS double precision
-LANGUAGE sql VOLATILE AS $$ SELECT extract(epoch FROM clock_timestamp())::double precision $$;
-
-CREATE FUNCTION refuse(message text, code text DEFAULT 'EM001') RETURNS void
-LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%', message USING ERRCODE = code; END $$;
-
 CREATE FUNCTION supervises() RETURNS boolean
 LANGUAGE sql STABLE AS $$ SELECT pg_has_role(session_user, :'supervisor', 'MEMBER') $$;
-
--- In whose name the caller acts; refused when that is not who the program says.
-CREATE FUNCTION known_as(claimed text) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    found text := (SELECT reviewer FROM person WHERE role = session_user);
-BEGIN
-    IF found IS NULL THEN
-        PERFORM refuse(format('the store knows nobody by the login role %s: ask for it to be added '
-            '(earmark store add-reviewer)', session_user));
-    ELSIF found IS DISTINCT FROM claimed THEN
-        PERFORM refuse(format('the login role %s reviews as ''%s'' and as nobody else: set reviewer to that name',
-            session_user, found));
-    END IF;
-    RETURN found;
-END $$;
-
-CREATE FUNCTION note(
-    p_what text, p_reviewer text DEFAULT NULL, p_device text DEFAULT NULL, p_first bigint DEFAULT NULL,
-    p_last bigint DEFAULT NULL, p_clips text[] DEFAULT NULL
-) RETURNS void
-LANGUAGE sql AS $$
-    INSERT INTO audit (at, role, reviewer, what, via, device, first_seq, last_seq, clips)
-    VALUES (clock(), session_user, p_reviewer, p_what,
-        coalesce(host(inet_client_addr()), 'socket') || ' ' || left(current_setting('application_name'), 60),
-        p_device, p_first, p_last, p_clips)
-$$;
 
 -- What a program asks first. Its name, arguments and the key `version` stay as they are in every later schema.
 CREATE FUNCTION hello() RETURNS jsonb
