@@ -4,10 +4,13 @@ real sshd.
 
 from __future__ import annotations
 
+import json
 import shlex
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,3 +125,11 @@ def ways(team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         ways.close()
     finally:
         sshd.stop()
+
+
+def done_by(program: str, given: Mapping[str, Any], under: Sequence[str]) -> Any:
+    """What a program in a process of its own says (JSON) that it did with what it was given, under such a command."""
+    command = [*under, sys.executable, "-c", program, json.dumps(given)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, (under, done.stderr)
+    return json.loads(done.stdout)

@@ -4,10 +4,7 @@ be saved arrives once, and what was refused does not arrive.
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ import pytest
 from contract.store.tools import make_incoming
 from counted import SEED, Counted, balance, sampled
 from earmark.queue.journal.verify import verify
-from faults.store.conftest import CLIPS, arrived
+from faults.store.conftest import CLIPS, arrived, done_by
 from needs import need
 from system.store.postgres.conftest import Team
 
@@ -85,15 +82,7 @@ def test_the_disk_fails_now_and_then(error: str, team: Team, tmp_path: Path, cou
         command = [need("strace"), "-f", "-o", str(trace), "-e", f"trace={','.join(CALLS)}"]
         command += [word for one in inject for word in ("-e", one)]
         command += [word for one in files for word in ("-P", str(one))]
-        done = subprocess.run(
-            [*command, sys.executable, "-c", WORK, json.dumps(given)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, (inject, done.stderr)
-        asked_now, shown_now, aside_now = json.loads(done.stdout)
+        asked_now, shown_now, aside_now = done_by(WORK, given, command)
         shown |= shown_now
         refused += len(asked_now) - len(shown_now)
         aside |= set(aside_now)

@@ -5,11 +5,9 @@ An ext4 image is copied while it is mounted, as the cut; the copy is the disk th
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import pytest
 
 from contract.store.tools import make_incoming
 from counted import SEED, Counted, balance, sampled
-from faults.store.conftest import CLIPS, arrived
+from faults.store.conftest import CLIPS, arrived, done_by
 from needs import need
 from system.store.postgres.conftest import Team
 
@@ -105,15 +103,7 @@ def live(team: Team, tmp_path: Path, apart: list[str]) -> Iterator[Live]:
             "url": team.url("ada"),
             "clips": [clip for (clip,) in team.sql("SELECT id FROM earmark.clip ORDER BY arrival")],
         }
-        done = subprocess.run(
-            [*apart, sys.executable, "-c", LIFE, json.dumps(given)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return done_by(LIFE, given, apart)
 
     try:
         yield live
