@@ -18,8 +18,8 @@ _FOR_THEM = f"""
     (:lang IS NULL OR clip.lang = :lang) AND NOT EXISTS (
         SELECT 1 FROM latest WHERE latest.clip = clip.id AND latest.reviewer = :reviewer AND latest.verdict = 'skipped'
     ) AND NOT {_OPINED}"""  # noqa: S608 - constants
-_GIVE = """owner = ?1, lease = ?2,
-    lease_until = max(CASE owner WHEN ?1 THEN lease_until ELSE 0 END, ?3)"""
+_GIVE = """owner = :reviewer, lease = :lease,
+    lease_until = max(CASE owner WHEN :reviewer THEN lease_until ELSE 0 END, :expires)"""
 _ORDER = "ORDER BY clip.priority DESC, clip.arrival"
 
 
@@ -85,8 +85,8 @@ def take(
         wanted.update((leased.clip.id, leased) for leased in fresh if leased.clip.id not in wanted)
     taken = list(wanted.values())[:count]
     connection.executemany(
-        f"UPDATE clip SET state = 'leased', {_GIVE} WHERE id = ?4",  # noqa: S608 - constants
-        [(reviewer, leased.lease, expires, leased.clip.id) for leased in taken],
+        f"UPDATE clip SET state = 'leased', {_GIVE} WHERE id = :clip",  # noqa: S608 - constants
+        [_given(reviewer, leased) for leased in taken],
     )
     return taken
 
@@ -115,9 +115,9 @@ def reopen(
     connection.executemany(
         f"""UPDATE clip SET {_GIVE},
                state = CASE
-                   WHEN state = 'open' AND NOT {_OPINED.replace(":reviewer", "?1")} THEN 'leased' ELSE state END
-           WHERE id = ?4""",  # noqa: S608 - constants
-        [(reviewer, leased.lease, expires, leased.clip.id) for leased in again],
+                   WHEN state = 'open' AND NOT {_OPINED} THEN 'leased' ELSE state END
+           WHERE id = :clip""",  # noqa: S608 - constants
+        [_given(reviewer, leased) for leased in again],
     )
     return again
 
@@ -188,3 +188,8 @@ def _leased(row: tuple[Any, ...], lease: str, expires: float) -> Leased:
         clip=Clip(clip, duration, rate, hypothesis_in(hypothesis), lang, peaks or b""),
         expires=expires,
     )
+
+
+def _given(reviewer: str, leased: Leased) -> dict[str, Any]:
+    """What `_GIVE` gives. By name, since Python 3.14 takes no sequence for numbered parameters."""
+    return {"reviewer": reviewer, "lease": leased.lease, "expires": leased.expires, "clip": leased.clip.id}

@@ -17,6 +17,7 @@ WRITTEN = {".md", ".py", ".sh", ".sql", ".tcss", ".toml"}
 MACHINE_PATH = re.compile(r"(?<![\w.~}/])/(?:w[o]rk|f[a]rm|r[o]ot|t[m]p)/\w")
 TICKET = re.compile(r"(?i:\b(?:issue|ticket|pull request)s? ?#?\d)|(?<![\w&/`])#\d{1,4}\b(?![0-9a-fA-F])")
 UNFINISHED = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X)\b|Not[I]mplementedError")
+NUMBERED = re.compile(r"(?<![\[\\])\?[1-9]\b")
 BARE = re.compile(r"# type: [i]gnore(?!\[)|# n[o]qa(?!: ?[A-Z]+\d)")
 
 
@@ -68,6 +69,12 @@ def test_nothing_unfinished() -> None:
 
 def test_every_silenced_warning_is_named() -> None:
     assert not found(BARE)
+
+
+def test_sql_parameters_have_names_or_none() -> None:
+    """Numbered ones (`?` and a digit) work on the Python that a change is tried with, and fail on the next."""
+    assert NUMBERED.search("WHERE id = ?" + "1")
+    assert not [line for line in found(NUMBERED) if line.startswith(SHIPPED)]
 
 
 def test_every_function_of_the_database_stands_once() -> None:
