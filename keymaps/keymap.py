@@ -91,5 +91,5 @@ def _chosen(name_or_path: str | Path) -> list[Layer]:
             return [built_in(name_or_path)]
         if not (name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path):
             raise KeymapError([Fault("keymap", None, unknown_keymap(name_or_path))])
-    layer = from_disk(Path(name_or_path))
+    layer = from_disk(Path(name_or_path).expanduser())
     return [built_in(layer.base or DEFAULT), layer]

@@ -50,16 +50,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `EARMARK_…`.
 
     `store`: the store's URL. `master_key`: the file with a team store's master key, or `command:` and a command that
-    prints it. `home`: the folder for data. `reviewer`: in whose name. `keymap`: a keymap's name or file.
-    `sound`: `auto`, `simpleaudio`, `miniaudio`, `command` or `none`. `theme`: `dark`, `light`, `high-contrast` or
+    prints it. `home`: the folder for data. `reviewer`: in whose name. `keymap`: a keymap's name or file. `sound`:
+    `auto`, `speaker`, `simpleaudio`, `miniaudio`, `command` or `none`. `theme`: `dark`, `light`, `high-contrast` or
     `terminal`. `lang`: review only this language. `must_hear`: share of a clip that must sound before it is judged.
     `idle_blank`: seconds without sound or key until the screen goes blank; 0 never. `doubt_below`: words under this
-    confidence are marked. `longest_clip`: seconds. `batch`: clips leased at a time.
-    `lease_minutes`: how long a lease lasts without a sign of life. `most_days`: for how long clips of this store may be
-    checked out at most. `critical_hold_days`: how long a supervisor can
-    still hear a critical clip. `keep_days`: how long a text stays in the reviewer's own journal once the store has it;
-    0 for ever. `sync_seconds`: how often the screen sends and fetches. `unsynced_warn`: from so many unsent lines on
-    the screen warns.
+    confidence are marked. `longest_clip`: seconds. `batch`: clips leased at a time. `lease_minutes`: how long a lease
+    lasts without a sign of life. `most_days`: for how long clips of this store may be checked out at most.
+    `critical_hold_days`: how long a supervisor can still hear a critical clip. `keep_days`: how long a text stays in
+    the reviewer's own journal once the store has it; 0 for ever. `sync_seconds`: how often the screen sends and
+    fetches. `unsynced_warn`: from so many unsent lines on the screen warns.
     """
 
     store: str | None = None
@@ -166,16 +165,16 @@ def read_settings(overrides: Mapping[str, Any] | None = None, environ: Mapping[s
 
 NOT_SETTINGS = frozenset(
     {
-        "EARMARK_COMPLETE",
         "EARMARK_CONFIG",
         "EARMARK_GOLDENS",
         "EARMARK_LONG",
         "EARMARK_PARTIAL",
+        "EARMARK_PLAYER",
         "EARMARK_SEED",
         "EARMARK_SHARED",
     }
 )
-"""Names with our prefix that are not settings: the file itself, the shell completion's, and the tests'."""
+"""Names with our prefix that are not settings: the file itself, the receivers' player, and the tests'."""
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_a_withdrawal_wakes_no_blank_screen(desk: Desk) -> None:
     with desk.review() as console:
         clip = shown_clip(desk, console)
         console.wait("Blank and silent", 15)
-        desk.run("withdraw", clip)
+        desk.run("withdraw", "--yes", clip)
         console.settle(1.5, 4.0)
         assert "Blank and silent" in console.text()
         assert "▶" not in console.text()

@@ -311,7 +311,7 @@ def test_a_critical_mark_leaves_nothing_that_was_typed(home: Home) -> None:
     assert home.run("journal", "verify").returncode == 0
 
     assert home.holding("one " + HEARD, home.path / "store")
-    assert home.run("withdraw", draft["clip"]).returncode == 0
+    assert home.run("withdraw", "--yes", draft["clip"]).returncode == 0
     assert not home.holding("one " + HEARD) and home.holding("two " + HEARD)
     for command in (("export", "-", "--all-decisions"), ("export", "-", "--verdict", "critical"), ("journal", "show")):
         ran = home.run(*command)

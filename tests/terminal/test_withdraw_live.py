@@ -27,7 +27,9 @@ def test_a_withdrawn_clip_leaves_the_screen_the_journal_and_every_file(desk: Des
         console.type(f" {TYPED}")
         console.wait(TYPED)
 
-        told = desk.run("withdraw", decided.id, shown.id)
+        nobody_to_ask = desk.run("withdraw", decided.id, shown.id, code=2)
+        assert "--yes" in nobody_to_ask.stderr
+        told = desk.run("withdraw", "--yes", decided.id, shown.id)
         assert told.stdout == "2 clips withdrawn.\n"
         assert "review screen is open" in told.stderr
 
@@ -55,4 +57,4 @@ def test_a_withdrawn_clip_leaves_the_screen_the_journal_and_every_file(desk: Des
     for text in (decided.text, shown.text, CORRECTED, TYPED):
         assert desk.files_with(text) == []
     assert [result.clip for result in desk.results()] == [following.id]
-    desk.run("withdraw", shown.id)
+    desk.run("withdraw", "--yes", shown.id)

@@ -33,7 +33,7 @@ class Invocation:
         """The settings in force; `more` are the subcommand's own options, None for those not given."""
         from earmark.tui.settings import read_settings
 
-        return read_settings({**self._overrides, **more})
+        return read_settings(self._overrides | {name: value for name, value in more.items() if value is not None})
 
 
 invocation = click.make_pass_decorator(Invocation)

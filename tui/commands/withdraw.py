@@ -59,7 +59,9 @@ def withdraw(
         named += [line.strip() for line in file if line.strip()]
     if not named and not subjects:
         raise click.UsageError("name a clip, a --subject or a --from FILE.")
-    if not yes and sys.stdin.isatty():
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody is here to ask: --yes erases without asking.")
         what = " and ".join(filter(None, [plural(len(named), "clip") if named else "", *map(repr, subjects)]))
         click.confirm(f"Erase {what} for good?", abort=True, err=True)
     settings = given.settings()

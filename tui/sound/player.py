@@ -18,7 +18,6 @@ from earmark.tui.sound.sinks.interface import Ended, Failed, Joined, Lost, SinkE
 from earmark.tui.sound.track import Cut, Track
 
 if TYPE_CHECKING:
-    from earmark.tui.sound.prepare import Decoded
     from earmark.tui.sound.sinks.choose import OpenSpeaker
 
 __all__ = ["SPEEDS", "Began", "Finished", "Player", "PlayerEvent", "SinkChanged"]
@@ -63,14 +62,11 @@ class Player:
         )
         self._deck = Deck()
         self._ahead = Ahead(self._deck)
+        self._resting = False
         self._worker = threading.Thread(target=self._work, name="player", daemon=True)
         self._worker.start()
 
     # What a reviewer asks for.
-
-    def load(self, clip_id: str, samples: Decoded, rate: int) -> None:
-        """Take a new clip from its frames, as `Track` does."""
-        self.load_track(clip_id, Track(samples, rate))
 
     def load_track(self, clip_id: str, track: Track, heard: Heard | None = None) -> None:
         """Take a new clip, silent and at its beginning; the one before is dropped. Speed and loop stay as they are. A
@@ -152,6 +148,7 @@ class Player:
             self._halt()
             self._deck.playing = False
             self._deck.piece = None
+            self._resting = True
             self._ahead.clear()
             self._outlet.keep(())
 
@@ -257,6 +254,7 @@ class Player:
 
     def _begin(self, start: float, until: float | None) -> None:
         self._halt()
+        self._resting = False
         if self._deck.track is not None:
             self._deck.begin(start, until)
             self._box.put("go")
@@ -331,6 +329,8 @@ class Player:
         if self._outlet.far is None:
             return
         with self._lock:
+            if self._resting:  # who joins now gets nothing to hold
+                return
             place, speed = self._ahead.missing(), self._deck.speed
             if place is None:
                 self._outlet.expect(self._ahead.pieces())
@@ -338,7 +338,7 @@ class Player:
         track, start = place
         cut = self._cut(track, start, track.duration, speed)
         with self._lock:
-            if cut is not None and speed == self._deck.speed and place == self._ahead.missing():
+            if cut is not None and not self._resting and speed == self._deck.speed and place == self._ahead.missing():
                 self._ahead.have(place, cut.piece)
                 self._outlet.expect(self._ahead.pieces())
         if cut is not None:

@@ -19,6 +19,7 @@ import pytest
 from earmark.tui.sound.player import Finished, Player, PlayerEvent, SinkChanged
 from earmark.tui.sound.sinks.choose import candidates
 from earmark.tui.sound.sinks.interface import Ended, Failed, SinkEvent, Started
+from earmark.tui.sound.track import Track
 
 SINKS = ["simpleaudio", "miniaudio", "command"]
 RATE = 16000
@@ -73,9 +74,10 @@ def test_without_a_device_the_screen_stays_clean_and_the_player_names_a_remedy()
     program = (
         "import numpy as np, time\n"
         "from earmark.tui.sound.player import Player\n"
+        "from earmark.tui.sound.track import Track\n"
         "events = []\n"
         "player = Player(events.append)\n"
-        "player.load('clip', np.ones(16000, np.int16), 16000)\n"
+        "player.load_track('clip', Track(np.ones(16000, np.int16), 16000))\n"
         "player.play()\n"
         "while player.playing: time.sleep(0.01)\n"
         "player.close()\n"
@@ -91,7 +93,7 @@ def test_without_a_device_the_screen_stays_clean_and_the_player_names_a_remedy()
 def test_a_killed_child_is_noticed_and_the_player_plays_on(name: str, recording: Any) -> None:
     events: list[PlayerEvent] = []
     player = Player(events.append, candidates(name))
-    player.load("clip", NOISE[: RATE * 5 // 4], RATE)
+    player.load_track("clip", Track(NOISE[: RATE * 5 // 4], RATE))
     player.play()
     until(lambda: player.position > 0.3, events)
     os.kill(player._outlet._sink._current.process.pid, signal.SIGKILL)  # type: ignore[union-attr]  # its inner parts
@@ -107,7 +109,7 @@ def test_a_killed_child_is_noticed_and_the_player_plays_on(name: str, recording:
 def test_a_sound_server_that_dies_does_not_count_as_heard(name: str, pulse: Any) -> None:
     events: list[PlayerEvent] = []
     player = Player(events.append, candidates(name))
-    player.load("clip", NOISE, RATE)
+    player.load_track("clip", Track(NOISE, RATE))
     player.play()
     until(lambda: player.position > 0.3, events)
     pulse.process.kill()
@@ -172,9 +174,11 @@ def test_nothing_survives_the_program_that_asked_for_it(name: str, recording: An
     program = (
         "import numpy as np, sys, time\n"
         "from earmark.tui.sound.player import Player\n"
+        "from earmark.tui.sound.track import Track\n"
         "from earmark.tui.sound.sinks.choose import candidates\n"
         f"player = Player(lambda event: None, candidates('{name}'))\n"
-        "player.load('clip', np.random.default_rng(1).integers(-9000, 9000, 160000).astype(np.int16), 16000)\n"
+        "noise = np.random.default_rng(1).integers(-9000, 9000, 160000).astype(np.int16)\n"
+        "player.load_track('clip', Track(noise, 16000))\n"
         "player.play()\n"
         "while player.position < 0.5: time.sleep(0.01)\n"
         "print('playing', flush=True)\n"

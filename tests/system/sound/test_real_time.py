@@ -19,6 +19,7 @@ from earmark.tui.sound.prepare import prepare
 from earmark.tui.sound.sinks.choose import candidates
 from earmark.tui.sound.sinks.interface import SinkEvent, Started
 from earmark.tui.sound.stretch import stretch
+from earmark.tui.sound.track import Track
 
 SINKS = ["simpleaudio", "miniaudio", "command"]
 RATE = 16000
@@ -99,7 +100,7 @@ def seconds(run: Any, clip: Any) -> list[float]:
 def test_pause_go_on_seek_speed_and_stop(listener: Listener, clip: Any) -> None:
     player = listener.player
     whole = prepared(clip)
-    player.load("clip", clip, RATE)
+    player.load_track("clip", Track(clip, RATE))
 
     player.play()
     listener.position_after(0.8)
@@ -130,7 +131,7 @@ def test_pause_go_on_seek_speed_and_stop(listener: Listener, clip: Any) -> None:
 
 @pytest.mark.parametrize("listener", SINKS[:1], indirect=True)
 def test_a_faster_clip_is_heard_whole_and_stretched(listener: Listener, clip: Any) -> None:
-    listener.player.load("clip", clip[: 3 * RATE], RATE)
+    listener.player.load_track("clip", Track(clip[: 3 * RATE], RATE))
     listener.player.set_speed(1.5)
     listener.player.play()
     listener.until(lambda: any(isinstance(event, Finished) for event in listener.events))
@@ -149,7 +150,7 @@ def test_a_faster_clip_is_heard_whole_and_stretched(listener: Listener, clip: An
 def test_a_loop_goes_round(listener: Listener, clip: Any) -> None:
     player = listener.player
     word = clip[RATE : 2 * RATE]
-    player.load("clip", word, RATE)
+    player.load_track("clip", Track(word, RATE))
     player.set_loop(True)
     player.play()
     listener.until(lambda: player.loops == 2 and 0.2 < player.position < 0.7)

@@ -155,7 +155,7 @@ def test_labels_fit_the_hint_line() -> None:
     assert all(action.id == f"{action.context}.{action.id.split('.')[1]}" for action in ACTIONS.values())
 
 
-def test_users_file_names_only_what_differs(tmp_path: Path) -> None:
+def test_users_file_names_only_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('base = "vim"\n[review]\naccept = ["a", "enter"]\nloop = []\n', encoding="utf-8")
     keymap = load(mine)
@@ -164,6 +164,9 @@ def test_users_file_names_only_what_differs(tmp_path: Path) -> None:
     assert keymap.keys_for("review.loop") == ()
     assert keymap.keys_for("review.undo") == ("u", "backspace")
     assert load(str(mine)) == keymap
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert load("~/mine.toml") == keymap
 
 
 def test_users_file_lies_over_the_keymap_that_is_named(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from earmark.tui.commands.common import Invocation
 from earmark.tui.settings import Settings, SettingsError, read_settings
 
 
@@ -25,6 +26,17 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
 
 def test_defaults_hold_without_any_file(tmp_path: Path) -> None:
     assert read_settings({}, {"EARMARK_CONFIG": str(tmp_path / "none.toml")}) == Settings()
+
+
+def test_names_that_are_no_settings_are_in_nobody_s_way(tmp_path: Path) -> None:
+    assert read_settings({}, environ(tmp_path, EARMARK_PLAYER="paplay")) == Settings()
+
+
+def test_an_option_before_the_command_holds_unless_it_is_given_behind_it_as_well() -> None:
+    before = Invocation({"store": "sqlite:///a", "reviewer": "ann"})
+    assert before.settings(store=None).store == "sqlite:///a"
+    assert before.settings(store="sqlite:///b").store == "sqlite:///b"
+    assert before.settings(store="sqlite:///b").reviewer == "ann"
 
 
 def test_a_project_s_own_definition_of_a_mark(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def samples(seconds: float = LENGTH) -> Any:
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     bench = Bench("one")
-    bench.player.load("clip", samples(), RATE)
+    bench.player.load_track("clip", Track(samples(), RATE))
     yield bench
     bench.player.close()
 
@@ -382,7 +382,7 @@ def test_a_loop_counts_its_rounds_until_somebody_asks_for_something(bench: Bench
 
 def test_a_long_clip_plays_on_from_segment_to_segment() -> None:
     bench = Bench("one")
-    bench.player.load("long", samples(65.0), RATE)
+    bench.player.load_track("long", Track(samples(65.0), RATE))
     bench.player.play()
     total = 0.0
     for count in range(1, 5):
@@ -400,7 +400,7 @@ def test_a_new_clip_silences_the_old_and_counts_afresh(bench: Bench) -> None:
     bench.asked(1)
     bench.begin()
     bench.clock.now += 4
-    bench.player.load("next", samples(2.0), RATE)
+    bench.player.load_track("next", Track(samples(2.0), RATE))
     assert bench.sink.stops == 1
     player = bench.player
     assert (player.playing, player.position, player.heard, player.starts) == (False, 0.0, 0.0, 0)
@@ -414,7 +414,7 @@ def test_a_new_clip_silences_the_old_and_counts_afresh(bench: Bench) -> None:
 def test_stop_silences_and_drops_the_audio(bench: Bench) -> None:
     audio = samples()
     kept = weakref.ref(audio)
-    bench.player.load("secret", audio, RATE)
+    bench.player.load_track("secret", Track(audio, RATE))
     del audio
     bench.player.set_speed(1.5)
     bench.player.play()
@@ -435,7 +435,7 @@ def test_stop_silences_and_drops_the_audio(bench: Bench) -> None:
 
 def test_an_empty_clip_is_at_its_end_at_once() -> None:
     bench = Bench("one")
-    bench.player.load("empty", samples(0), RATE)
+    bench.player.load_track("empty", Track(samples(0), RATE))
     bench.player.play()
     bench.until(lambda: bench.of(Finished))
     assert not bench.sink.requests
@@ -458,7 +458,7 @@ def test_a_device_that_swallows_sound_lets_nobody_have_heard_it(bench: Bench) ->
 def test_the_next_sink_gets_the_same_request_where_one_cannot_play() -> None:
     bench = Bench("one", "two", "three")
     bench.broken.add("two")
-    bench.player.load("clip", samples(), RATE)
+    bench.player.load_track("clip", Track(samples(), RATE))
     bench.player.play(3.0)
     generation, _ = bench.asked(1)
     bench.sink.report(Failed(generation, "one has no device"))
@@ -478,7 +478,7 @@ def test_the_next_sink_gets_the_same_request_where_one_cannot_play() -> None:
 def test_with_no_way_out_it_says_so_in_one_line_and_tries_again_later() -> None:
     bench = Bench("one", "two")
     bench.broken |= {"one", "two"}
-    bench.player.load("clip", samples(), RATE)
+    bench.player.load_track("clip", Track(samples(), RATE))
     bench.player.play()
     bench.until(lambda: not bench.player.playing)
     (said,) = bench.of(SinkChanged)
@@ -498,7 +498,7 @@ def test_with_no_way_out_it_says_so_in_one_line_and_tries_again_later() -> None:
 def test_sound_that_is_off_is_said_once() -> None:
     bench = Bench()
     for _ in range(3):
-        bench.player.load("clip", samples(), RATE)
+        bench.player.load_track("clip", Track(samples(), RATE))
         bench.player.play()
         bench.until(lambda: not bench.player.playing)
     assert bench.events == [SinkChanged(None, "Sound is off.")]
@@ -507,7 +507,7 @@ def test_sound_that_is_off_is_said_once() -> None:
 
 def test_a_sink_that_fails_later_is_tried_once_more_and_then_the_next() -> None:
     bench = Bench("one", "two")
-    bench.player.load("clip", samples(), RATE)
+    bench.player.load_track("clip", Track(samples(), RATE))
     bench.player.play()
     bench.asked(1)
     bench.begin()

@@ -243,6 +243,24 @@ def test_while_nobody_is_there_the_receiver_holds_nothing(desk: Desk) -> None:
     assert desk.end.frames(desk.end.asked[1]) == sound_of(desk.tracks[0])
 
 
+def test_a_receiver_that_comes_back_while_nobody_is_there_holds_nothing_either(state: Path, desk: Desk) -> None:
+    desk.player.ahead(desk.tracks[1:])
+    desk.play(0)
+    desk.end.asked_for(1)
+    desk.player.rest()
+    until(lambda: not desk.end.pieces, lambda: desk.end.lines)
+    desk.end.hang_up()
+    again = FarEnd(socket_in(state))
+    until(lambda: again.lines, "nobody greets it")
+    desk.player.ahead(desk.tracks[1:])
+    desk.player.set_speed(1.5)  # after what is on its way already: the same worker does both
+    time.sleep(0.3)
+    assert not [line for line in again.lines if line.startswith(("O ", "D "))]
+    desk.player.play()
+    again.asked_for(1)
+    again.hang_up()
+
+
 def test_at_the_end_of_the_sitting_the_receiver_is_silent_and_holds_nothing(desk: Desk) -> None:
     desk.player.ahead(desk.tracks[1:])
     desk.play(0)

@@ -61,10 +61,10 @@ def miniaudio() -> Play:
             wanted = yield b""
             while True:
                 asked = time.monotonic()
+                if position >= len(pcm):
+                    exhausted.set()  # not before: what it has been given it may still have to hand to the device
                 block = pcm[position : position + 2 * wanted]
                 position += 2 * wanted
-                if position >= len(pcm):
-                    exhausted.set()
                 wanted = yield block.ljust(2 * wanted, b"\0")
 
         device: Any = PlaybackDevice(SampleFormat.SIGNED16, 1, rate, BUFFER_MS)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from earmark.tui.choices import SOUNDS
 from earmark.tui.sound.sinks.interface import Report, Sink, SinkFailed
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     OpenSpeaker = Callable[[Report], Speaker]
     """Listens for a speaker elsewhere. Raises SinkFailed with one line that says why nobody can join."""
 
-PREFERENCES = ("auto", "speaker", "simpleaudio", "miniaudio", "command", "none")
+PREFERENCES = SOUNDS
 
 LIBRARIES = {"simpleaudio": "earmark[simpleaudio]", "miniaudio": "miniaudio"}
 """In the order in which they are tried, with what to say to pip."""

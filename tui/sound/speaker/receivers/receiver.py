@@ -132,7 +132,7 @@ class Receiver:
                 fcntl.fcntl(process.stdin, getattr(fcntl, "F_SETPIPE_SZ", 1031), PAGE)
         except OSError:
             pass  # not on this system: it counts as begun a little early
-        pages = 0
+        pages, whole = 0, False
         try:
             while sound:
                 sound = sound[process.stdin.write(sound[:PAGE]) :]
@@ -141,16 +141,17 @@ class Receiver:
                     self.begins(generation, process)
             if pages < 2:
                 self.begins(generation, process)
-            process.stdin.close()
+            whole = True
         except OSError:
-            pass  # stopped, or the player ended: its code tells
+            pass  # stopped, or the player ended before it had all
+        process.stdin.close()
         code = process.wait()
         with self.lock:
             mine = self.process is process
             if mine:
                 self.process = None
         if mine:
-            self.answer(f"E {generation}" if code == 0 else f"X {generation} {self.player} ended with {code}")
+            self.answer(f"E {generation}" if whole and code == 0 else f"X {generation} {self.player} ended with {code}")
 
     def begins(self, generation: str, process: "subprocess.Popen[bytes]") -> None:
         with self.lock:
