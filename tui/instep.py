@@ -68,6 +68,8 @@ class InStep:
         backoff = Backoff(most=60.0)
         steps: tuple[Callable[[], Awaitable[None]], ...] = (self._withdraw, self._renew, self._push, self._top_up)
         while True:
+            # Before the steps: what is asked for while they go on may have come too late for them.
+            self._poke.clear()
             trouble, sign_in = None, False
             for step in steps:
                 try:
@@ -81,7 +83,6 @@ class InStep:
             if trouble is None:
                 backoff.succeeded()
             wait = self._every if trouble is None else max(backoff.failed(), 0.5)
-            self._poke.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._poke.wait(), wait)
                 await asyncio.sleep(SETTLE)
