@@ -66,7 +66,13 @@ class InStep:
 
     async def _go_round(self) -> None:
         backoff = Backoff(most=60.0)
-        steps: tuple[Callable[[], Awaitable[None]], ...] = (self._withdraw, self._renew, self._push, self._top_up)
+        steps: tuple[Callable[[], Awaitable[None]], ...] = (
+            self._withdraw,
+            self._sitting.erase_withdrawn,
+            self._renew,
+            self._push,
+            self._top_up,
+        )
         while True:
             # Before the steps: what is asked for while they go on may have come too late for them.
             self._poke.clear()
@@ -89,6 +95,7 @@ class InStep:
 
     async def _withdraw(self) -> None:
         gone, on_screen = await self._sitting.fetch_withdrawals()
+        # At once: while anything is waited for, the disk above all, a decision may put another clip on the screen.
         if gone:
             self._watcher.clips_withdrawn(on_screen)
 
