@@ -71,7 +71,9 @@ class Sitting:
         sync_seconds: float = 10.0,
         lease_seconds: float = 900.0,
         keep_days: float = 0.0,
+        head: Head | None = None,
     ) -> None:
+        """`head` is the store's cursor, where it has been told already."""
         self.session = session
         self.journal = journal
         self.batch = batch
@@ -89,8 +91,11 @@ class Sitting:
         self._named: set[str] = set()  # withdrawn clips for which the journal has not been looked through yet
         self._to_erase: set[str] = set()  # and those of which it may hold something still
         self._batch = store if isinstance(store, OfflineReviewStore) else None
-        self._arrived = 0 if self._batch is None else self._batch.arrived
-        self._head: Head | None = None  # the store's cursor, once it has told it
+        self._head = head
+        self._arrived = head.seq if head is not None else self._batch.arrived if self._batch is not None else 0
+        self.untold = Sent()
+        """What was sent of which nobody has been told: at the very end there is no screen any more to say it."""
+
         self.offline = "" if self._batch is None else _offline_words(self._batch.until)
         """Until when an offline sitting's clips are leased, for the status line; "" where there is a store."""
 
@@ -265,15 +270,20 @@ class Sitting:
 
     async def push(self) -> Sent:
         """Send what is unsent. Raises `StoreError`, `JournalError`."""
-        head = self._head
-        sent: Sent = await self._on(
-            self._wire, partial(send, self.journal, self.store, since=head, noted=head is not None)
-        )
-        self._head = sent.head
-        self._arrived = sent.head.seq
+        sent = await self._on(self._wire, self._send)
         if self._keep_days:
             before, self._keep_days = told_time(days_ago=self._keep_days), 0.0  # once a sitting is often enough
             await self._on(self._disk, partial(retire, self.journal, sent.head.seq, before))
+        sent, self.untold = self.untold, Sent()
+        return sent
+
+    def _send(self) -> Sent:
+        """Send, and keep in mind what is to be told of it: whoever asked for it may not wait any more."""
+        sent = send(self.journal, self.store, since=self._head, noted=self._head is not None)
+        self._head, self._arrived = sent.head, sent.head.seq
+        before = self.untold
+        aside, renewed = (*before.quarantined, *sent.quarantined), before.renewed or sent.renewed
+        self.untold = msgspec.structs.replace(sent, quarantined=aside, renewed=renewed)
         return sent
 
     def trouble(self, words: str | None, *, sign_in: bool = False, no_more: str | None = None) -> None:
@@ -326,8 +336,7 @@ class Sitting:
 
     def _last_words(self) -> None:
         with suppress(JournalError, StoreError):
-            sent = send(self.journal, self.store, since=self._head, noted=self._head is not None)
-            self.sync = SyncState(sent.unsent)
+            self.sync = SyncState(self._send().unsent)
         # A lease that is being fetched now would outlast the sitting.
         self._fetch.shutdown(wait=True, cancel_futures=True)
         with suppress(StoreError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
@@ -21,9 +22,10 @@ from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal import Journal
 from earmark.queue.session import Heard, Session
 from earmark.queue.stamp import new_id, told_time
-from earmark.queue.store.interface import Incoming, Store
+from earmark.queue.store.interface import Head, Incoming, Store
 from earmark.queue.store.open import open_store
-from earmark.queue.sync import Sent
+from earmark.queue.sync import Sent, send
+from earmark.tui.opening import words_of
 from earmark.tui.sitting import Sitting
 
 HEARD = Heard(share=1.0, plays=1)
@@ -281,3 +283,106 @@ def test_a_round_without_withdrawals_does_not_go_over_the_journal(desk: Desk) ->
             await sitting.erase_withdrawn()
 
     desk.sit(sit)
+
+
+# -- what was sent ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_set_aside_at_the_very_end_can_still_be_told(desk: Desk) -> None:
+    async def sit(sitting: Sitting) -> None:
+        await decide(sitting)
+        assert words_of(await sitting.push()) == ""
+        sitting.journal.append(correction("a clip that the store does not know"))
+
+    sitting = desk.sit(sit)
+    assert "set 1 of your lines aside" in words_of(sitting.untold)
+    assert words_of(desk.sit(nothing).untold) == ""
+
+
+def test_what_is_set_aside_while_one_leaves_can_still_be_told(desk: Desk) -> None:
+    async def sit(sitting: Sitting) -> None:
+        sitting.journal.append(correction("a clip that the store does not know"))
+        hung, begun = threading.Event(), threading.Event()
+        push = sitting.store.push
+
+        def hanging(*given: Any) -> Any:
+            begun.set()
+            assert hung.wait(30)
+            return push(*given)
+
+        sitting.store.push = hanging  # type: ignore[method-assign]
+        pushing = asyncio.ensure_future(sitting.push())
+        await asyncio.to_thread(begun.wait, 30)
+        pushing.cancel()  # as leaving does
+        await asyncio.gather(pushing, return_exceptions=True)
+        hung.set()
+
+    assert "set 1 of your lines aside" in words_of(desk.sit(sit).untold)
+
+
+def test_what_has_been_told_is_not_told_at_the_end_again(desk: Desk) -> None:
+    async def sit(sitting: Sitting) -> None:
+        sitting.journal.append(correction("a clip that the store does not know"))
+        assert "set 1 of your lines aside" in words_of(await sitting.push())
+
+    assert words_of(desk.sit(sit).untold) == ""
+
+
+async def nothing(sitting: Sitting) -> None:
+    pass
+
+
+def sent_before(desk: Desk, count: int) -> Head:
+    """Decisions of earlier sittings, and the store's cursor behind them."""
+    store = desk.store()
+    with desk.journal() as journal:
+        for i in range(count):
+            journal.append(correction(f"earlier {i}"))
+        head = send(journal, store).head
+    store.close()
+    return head
+
+
+def test_lines_that_have_arrived_before_the_sitting_are_not_unsent_when_the_line_drops(desk: Desk) -> None:
+    async def sit(sitting: Sitting) -> None:
+        sitting.trouble("the line dropped")
+        assert sitting.sync.unsent == 0
+        await decide(sitting)
+        assert sitting.sync.unsent == 1
+
+    desk.sit(sit, head=sent_before(desk, 30))
+
+
+def test_a_store_put_back_from_a_copy_after_the_opening_gets_its_lines_again(desk: Desk) -> None:
+    sent_before(desk, 2)
+    shutil.copytree(desk.folder / "s", desk.folder / "older")
+    head = sent_before(desk, 2)
+    shutil.rmtree(desk.folder / "s")
+    (desk.folder / "older").rename(desk.folder / "s")
+
+    async def sit(sitting: Sitting) -> None:
+        await decide(sitting)
+        sent = await sitting.push()
+        assert (sent.unsent, sent.head, sent.renewed) == (0, sitting.journal.head, False)
+        assert sitting.store.head(sitting.journal.device) == sitting.journal.head
+
+    desk.sit(sit, head=head)
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_a_copy_of_the_journal_that_sent_after_the_opening_has_this_one_go_on_anew(desk: Desk, decided: bool) -> None:
+    head = sent_before(desk, 2)
+    shutil.copytree(desk.folder / "j", desk.folder / "mine")
+    sent_before(desk, 1)
+    shutil.rmtree(desk.folder / "j")
+    (desk.folder / "mine").rename(desk.folder / "j")
+
+    async def sit(sitting: Sitting) -> None:
+        if decided:
+            await decide(sitting)
+        sent = await sitting.push()
+        assert (sent.unsent, sent.head, sent.renewed) == (0, sitting.journal.head, True)
+        sitting.trouble(None)
+        assert sitting.sync.unsent == 0
+
+    desk.sit(sit, head=head)
