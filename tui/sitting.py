@@ -222,7 +222,11 @@ class Sitting:
     async def _fetch_ahead(self, ahead: list[str], keep: list[str], then: Callable[[list[Track]], None]) -> None:
         with suppress(Refused, StoreError):  # asked for again, with words, when the clip is opened
             await self._on(self._fetch, partial(self.batch.fetch_ahead, ahead, keep))
-        then([sound for sound in map(self.batch.sound_at_hand, ahead) if sound is not None])
+        # A clip marked critical meanwhile is kept for its mark to be taken back; it must not go to a speaker elsewhere.
+        here = self.session.current
+        waiting = {place.clip.id for place in self.session.waiting() if place is not here}
+        sounds = (self.batch.sound_at_hand(clip) for clip in ahead if clip in waiting)
+        then([sound for sound in sounds if sound is not None])
 
     # -- keeping in step with the store ------------------------------------------------------------------------------
 

@@ -285,6 +285,42 @@ def test_a_round_without_withdrawals_does_not_go_over_the_journal(desk: Desk) ->
     desk.sit(sit)
 
 
+# -- sound -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_clip_marked_critical_while_sound_is_fetched_is_not_made_ready_again(desk: Desk, saved: bool) -> None:
+    async def sit(sitting: Sitting) -> None:
+        fetched, told, loop = threading.Event(), asyncio.Event(), asyncio.get_running_loop()
+        fetch, got = sitting.batch.fetch_ahead, asyncio.Event()
+        ready: list[Any] = []
+
+        def slow(*given: Any) -> None:
+            fetch(*given)
+            loop.call_soon_threadsafe(got.set)
+            assert fetched.wait(30)
+
+        def then(sounds: list[Any]) -> None:
+            ready.extend(sounds)
+            told.set()
+
+        sitting.batch.fetch_ahead = slow  # type: ignore[method-assign]
+        _, critical, following = (place.clip.id for place in sitting.session.places[:3])
+        sitting.fetch_ahead(then)
+        await asyncio.wait_for(got.wait(), 20)
+        await decide(sitting, Verdict.SKIPPED, None)
+        assert here(sitting) == critical  # where not `saved`, the mark is still on its way to the disk
+        if saved:
+            await decide(sitting, Verdict.CRITICAL, None)
+        fetched.set()
+        await asyncio.wait_for(told.wait(), 20)
+        assert sitting.batch.sound_at_hand(critical) is not None
+        assert sitting.batch.sound_at_hand(critical) not in ready
+        assert saved or sitting.batch.sound_at_hand(following) in ready
+
+    desk.sit(sit)
+
+
 # -- what was sent ---------------------------------------------------------------------------------------------------
 
 
