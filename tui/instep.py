@@ -1,6 +1,8 @@
-"""Keeping a sitting in step with its store, in the background: withdrawals, leases, journal lines, more clips.
+"""Keeping a sitting in step with its store, in the background: withdrawals, their erasure, leases, journal lines, more
+clips.
 
-The four are independent: what one cannot do hinders none of the others.
+They go one after the other. What one cannot do keeps none of the others from being tried; but while one waits, for a
+store or a disk that does not answer, those behind it wait as well.
 """
 
 from __future__ import annotations
