@@ -1,6 +1,7 @@
 """The clips at hand: leased, their sound fetched ahead, given back at the end. Sound stays in memory and nowhere else.
 
-Every method but `is_withdrawn` and `sound_at_hand` may wait for the store: none is called on the event loop.
+Every method but `is_withdrawn`, `take_named` and `sound_at_hand` may wait for the store: none is called on the event
+loop.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Batch(Generic[Sound]):
         self._held: set[str] = set()
         self._sounds: dict[str, Sound] = {}
         self._withdrawn: set[str] = set()
+        self._named: set[str] = set()
         self._epoch = 0
         self._listed_at: float | None = None
 
@@ -74,6 +76,7 @@ class Batch(Generic[Sound]):
         epoch, clips = self._store.withdrawn(self._epoch)
         with self._lock:
             self._epoch, self._listed_at = epoch, asked
+            self._named.update(clip for clip in clips if clip not in self._withdrawn)
             self._withdrawn.update(clips)
             gone = self._held & self._withdrawn
             self._held -= gone
@@ -89,6 +92,12 @@ class Batch(Generic[Sound]):
     def is_withdrawn(self, clip: str) -> bool:
         """Whether the local list names this clip."""
         return clip in self._withdrawn
+
+    def take_named(self) -> set[str]:
+        """Clips, held or not, that the list of withdrawals has named since this was last asked; never waits long."""
+        with self._lock:
+            named, self._named = self._named, set()
+        return named
 
     def _fresh_list(self) -> None:
         age = self.list_age

@@ -21,6 +21,13 @@ class HasNumber(Protocol):
     def seq(self) -> int: ...
 
 
+class HasClip(Protocol):
+    """Something about a journal line, by the line's clip."""
+
+    @property
+    def clip(self) -> str: ...
+
+
 class SendableJournal(Protocol):
     """What sync needs of a journal."""
 
@@ -119,19 +126,43 @@ def forked(journal: SendableJournal, head: Head) -> bool:
     return head.seq > 0 and journal.chain_at(head.seq) != head.chain
 
 
-class ErasableJournal(Protocol):
-    """What the erasure of withdrawn clips needs of a journal."""
+class SearchableJournal(Protocol):
+    """What the search for withdrawn clips needs of a journal."""
 
     def clips(self) -> set[str]: ...
+
+    def entries(self) -> Iterator[Entry]: ...
+
+    def quarantine(self) -> Sequence[HasClip]: ...
+
+
+class ErasableJournal(SearchableJournal, Protocol):
+    """What the erasure of withdrawn clips needs of a journal."""
 
     def erase(self, clip: str, reason: str) -> int: ...
 
 
+def holding(journal: SearchableJournal, withdrawn: Iterable[str]) -> set[str]:
+    """Of withdrawn clips, those of which the journal may hold something still. Raises what the journal raises.
+
+    One look over the lines finds those that were erased before, mostly in earlier sittings: to erase each again would
+    take a look for each.
+    """
+    found = journal.clips() & set(withdrawn)
+    if not found:
+        return found
+    # Nothing is written of a withdrawn clip but what was on its way, and the next opening ends an erasure cut off.
+    last = {entry.clip: entry.reason for entry in journal.entries() if entry.clip in found}
+    erased = {clip for clip, reason in last.items() if reason == "withdrawal"}
+    noted = {note.clip for note in journal.quarantine()}
+    return {clip for clip in found if clip not in erased or clip in noted}
+
+
 def erase_withdrawn(journal: ErasableJournal, withdrawn: Iterable[str]) -> int:
-    """Erase what the journal holds of withdrawn clips; says of how many it held something. Raises what `erase`
+    """Erase what the journal holds of withdrawn clips; says of how many it held something. Raises what the journal
     raises.
     """
-    return sum(journal.erase(clip, "withdrawal") > 0 for clip in sorted(journal.clips() & set(withdrawn)))
+    return sum(journal.erase(clip, "withdrawal") > 0 for clip in sorted(holding(journal, withdrawn)))
 
 
 class RetainingJournal(Protocol):

@@ -1,6 +1,8 @@
-"""Keeping a sitting in step with its store, in the background: withdrawals, leases, journal lines, more clips.
+"""Keeping a sitting in step with its store, in the background: withdrawals, their erasure, leases, journal lines, more
+clips.
 
-The four are independent: what one cannot do hinders none of the others.
+They go one after the other. What one cannot do keeps none of the others from being tried; but while one waits, for a
+store or a disk that does not answer, those behind it wait as well.
 """
 
 from __future__ import annotations
@@ -66,8 +68,16 @@ class InStep:
 
     async def _go_round(self) -> None:
         backoff = Backoff(most=60.0)
-        steps: tuple[Callable[[], Awaitable[None]], ...] = (self._withdraw, self._renew, self._push, self._top_up)
+        steps: tuple[Callable[[], Awaitable[None]], ...] = (
+            self._withdraw,
+            self._sitting.erase_withdrawn,
+            self._renew,
+            self._push,
+            self._top_up,
+        )
         while True:
+            # Before the steps: what is asked for while they go on may have come too late for them.
+            self._poke.clear()
             trouble, sign_in = None, False
             for step in steps:
                 try:
@@ -81,13 +91,13 @@ class InStep:
             if trouble is None:
                 backoff.succeeded()
             wait = self._every if trouble is None else max(backoff.failed(), 0.5)
-            self._poke.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._poke.wait(), wait)
                 await asyncio.sleep(SETTLE)
 
     async def _withdraw(self) -> None:
         gone, on_screen = await self._sitting.fetch_withdrawals()
+        # At once: while anything is waited for, the disk above all, a decision may put another clip on the screen.
         if gone:
             self._watcher.clips_withdrawn(on_screen)
 

@@ -48,11 +48,13 @@ def sit_down(
     app = open_sitting(settings, greeting=greeting, limit=limit, recall=recall, key_file=key_file)
     with unfiltered():
         app.run(mouse=False)
+    sitting = app.reviewing.sitting
+    if words := words_of(sitting.untold):
+        click.echo(words, err=True)
     if app.farewell:
         raise click.ClickException(app.farewell)
     if app.return_code:
         raise click.exceptions.Exit(app.return_code)
-    sitting = app.reviewing.sitting
     later = " `earmark checkin` sends what you decided." if sitting.offline else ""
     click.echo(f"{sitting.saved} saved, {sitting.sync.unsent} not sent yet.{later}", err=True)
 
@@ -76,10 +78,13 @@ def open_sitting(
     keymap = load(settings.keymap, user_keymap())
     # Before anything is drawn.
     store, journal, settings = open_desk(settings, key_file)
+    news = ""
     try:
         session = Session(settings.reviewer_name, must_hear=settings.must_hear)
         batch = Batch(store, settings.reviewer_name, decode, size=settings.batch, lang=settings.lang, limit=limit)
-        news = send_left_over(journal, store)
+        recovered = journal.recovered  # what is sent may have the journal opened anew
+        sent = send_left_over(journal, store)
+        news = news_of(recovered, journal.recovered) if sent is None else news_of(words_of(sent), recovered)
         drafts = journal.drafts()
         leased = batch.fill(first=list(drafts))
         session.extend(leased, drafts=drafts, revisions=revisions(journal, leased))
@@ -101,6 +106,7 @@ def open_sitting(
             sync_seconds=settings.sync_seconds,
             lease_seconds=settings.lease_minutes * 60,
             keep_days=settings.keep_days,
+            head=sent.head if sent is not None else None,
         )
         silent = "Sound is off (--sound none)." if settings.sound == "none" else None
         return EarmarkApp(
@@ -109,10 +115,12 @@ def open_sitting(
             keymap,
             settings,
             greeting=greeting,
-            news=journal.recovered or news,
+            news=news,
             silent=silent,
         )
     except BaseException:
+        if news:
+            click.echo(news, err=True)  # no later opening says it again
         journal.close()
         store.close()
         raise
@@ -137,14 +145,19 @@ def open_desk(settings: Settings, key_file: Path | None) -> tuple[ReviewStore, J
     return store, journal, settings
 
 
-def send_left_over(journal: Journal, store: ReviewStore) -> str:
+def send_left_over(journal: Journal, store: ReviewStore) -> Sent | None:
     """Send what a sitting that was killed, or had lost the store, could not: else its clips would be leased again, as
-    if nobody had decided them. Says in words what the reviewer should know of it; "" for nothing.
+    if nobody had decided them. None where that cannot be done now.
     """
     try:
-        return words_of(send(journal, store))
+        return send(journal, store)
     except (JournalError, StoreError):
-        return ""  # the sitting's own sync tries again, and says what is wrong
+        return None  # the sitting's own sync tries again, and says what is wrong
+
+
+def news_of(*told: str) -> str:
+    """What the reviewer should know of the opening, the weightiest first: two lines have room for it."""
+    return " ".join(f"{words.rstrip('.')}." for words in dict.fromkeys(told) if words)
 
 
 def words_of(sent: Sent) -> str:

@@ -21,7 +21,7 @@ from earmark.queue.journal import Journal, JournalError, NotSaved
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, OfflineReviewStore, Refused, RemoteReviewStore, ReviewStore, StoreError
-from earmark.queue.sync import Sent, retire, send
+from earmark.queue.sync import Sent, holding, retire, send
 from earmark.tui.instep import InStep, Watcher
 from earmark.tui.tasks import Tasks
 
@@ -71,7 +71,9 @@ class Sitting:
         sync_seconds: float = 10.0,
         lease_seconds: float = 900.0,
         keep_days: float = 0.0,
+        head: Head | None = None,
     ) -> None:
+        """`head` is the store's cursor, where it has been told already."""
         self.session = session
         self.journal = journal
         self.batch = batch
@@ -86,10 +88,14 @@ class Sitting:
         self._wire = ThreadPoolExecutor(1, "sync")
         self._tasks = Tasks()
         self._broken = False
-        self._erased: set[str] = set()
+        self._named: set[str] = set()  # withdrawn clips for which the journal has not been looked through yet
+        self._to_erase: set[str] = set()  # and those of which it may hold something still
         self._batch = store if isinstance(store, OfflineReviewStore) else None
-        self._arrived = 0 if self._batch is None else self._batch.arrived
-        self._head: Head | None = None  # the store's cursor, once it has told it
+        self._head = head
+        self._arrived = head.seq if head is not None else self._batch.arrived if self._batch is not None else 0
+        self.untold = Sent()
+        """What was sent of which nobody has been told: at the very end there is no screen any more to say it."""
+
         self.offline = "" if self._batch is None else _offline_words(self._batch.until)
         """Until when an offline sitting's clips are leased, for the status line; "" where there is a store."""
 
@@ -127,7 +133,7 @@ class Sitting:
         After a failure the journal is read-only: the next save opens it anew first, which reads back what really is on
         disk.
         """
-        await self._on(self._disk, partial(self._append, decision))
+        await self._append(decision)
         self.saved += 1
         place = self.session.commit(decision, time.monotonic(), taking_back=taking_back)
         self.batch.drop(self.session.sealed())
@@ -137,7 +143,7 @@ class Sitting:
             else:
                 self._batch.forget()
         if decision.verdict is Verdict.CRITICAL:
-            self._tasks.begin(self._erase(decision.clip, "critical"))
+            self._tasks.begin(self._erase_critical(decision.clip))
         self._told(msgspec.structs.replace(self.sync, unsent=self._unsent(), again=False))
         self.poke()
         return place
@@ -150,38 +156,45 @@ class Sitting:
             text = "" if place.sealed or place.kept is None else place.kept
             if text != known.get(clip, "") and not self.batch.is_withdrawn(clip):
                 draft = Draft(id=new_id(), at=told_time(), reviewer=self.session.reviewer, clip=clip, text=text)
-                await self._on(self._disk, partial(self._append, draft))
+                await self._append(draft)
 
-    def _append(self, entry: Decision | Draft) -> None:
-        if self._broken:
-            self.journal.reopen()
-            self._broken = False
-        try:
-            self.journal.append(entry)
-        except NotSaved:
-            self._broken = True
-            raise
+    async def _append(self, entry: Decision | Draft) -> None:
+        await self._on(self._disk, partial(self._write, partial(self.journal.append, entry)))
+        if self.batch.is_withdrawn(entry.clip):
+            # While the line was on its way, and perhaps after the journal was looked through for the clip.
+            self._to_erase.add(entry.clip)
 
-    async def _erase(self, clip: str, reason: str) -> None:
-        if clip in self._erased and reason == "withdrawal":
-            return
+    async def _erase_critical(self, clip: str) -> None:
+        await self._erase(clip, "critical")
+
+    async def _erase(self, clip: str, reason: str) -> bool:
+        """Whether it could be done."""
         try:
             await self._on(self._disk, partial(self._erase_here, clip, reason))
         except (JournalError, StoreError, OSError) as error:
             # The journal finishes a started erasure when it is next opened; a withdrawal is tried again before that.
-            self._broken = True
             if self._watcher is not None:
                 self._watcher.disk_trouble(f"An erasure waits for the disk: {error}")
-        else:
-            if reason == "withdrawal":
-                self._erased.add(clip)
+            return False
+        return True
 
     def _erase_here(self, clip: str, reason: str) -> None:
         try:
             if self._batch is not None:
                 self._batch.destroy(clip)
         finally:
-            self.journal.erase(clip, reason)
+            self._write(partial(self.journal.erase, clip, reason))
+
+    def _write(self, work: Callable[[], object]) -> None:
+        """Let the journal write something; after a failure it is opened anew first."""
+        if self._broken:
+            self.journal.reopen()
+            self._broken = False
+        try:
+            work()
+        except (NotSaved, OSError):
+            self._broken = True
+            raise
 
     async def _bring_back(self, batch: OfflineReviewStore, clip: str) -> None:
         try:
@@ -209,7 +222,11 @@ class Sitting:
     async def _fetch_ahead(self, ahead: list[str], keep: list[str], then: Callable[[list[Track]], None]) -> None:
         with suppress(Refused, StoreError):  # asked for again, with words, when the clip is opened
             await self._on(self._fetch, partial(self.batch.fetch_ahead, ahead, keep))
-        then([sound for sound in map(self.batch.sound_at_hand, ahead) if sound is not None])
+        # A clip marked critical meanwhile is kept for its mark to be taken back; it must not go to a speaker elsewhere.
+        here = self.session.current
+        waiting = {place.clip.id for place in self.session.waiting() if place is not here}
+        sounds = (self.batch.sound_at_hand(clip) for clip in ahead if clip in waiting)
+        then([sound for sound in sounds if sound is not None])
 
     # -- keeping in step with the store ------------------------------------------------------------------------------
 
@@ -226,15 +243,26 @@ class Sitting:
 
     async def fetch_withdrawals(self) -> tuple[int, bool]:
         """Fetch the list of withdrawals and drop what it names: how many clips of this sitting went, and whether the
-        one on the screen was among them. Raises `StoreError`.
+        one on the screen was among them. What the journal holds of them goes with `erase_withdrawn`. Raises
+        `StoreError`.
         """
         await self._on(self._wire, self.batch.refresh_withdrawn)
         gone = [place.clip.id for place in self.session.places if self.batch.is_withdrawn(place.clip.id)]
-        on_screen = self.session.withdraw(gone)
-        for clip in sorted(self.journal.clips() - self._erased):
-            if self.batch.is_withdrawn(clip):
-                await self._erase(clip, "withdrawal")
-        return len(gone), on_screen
+        return len(gone), self.session.withdraw(gone)
+
+    async def erase_withdrawn(self) -> None:
+        """Erase what the journal holds of withdrawn clips; what the disk refused before is tried again. Raises
+        `JournalError`.
+        """
+        self._named |= self.batch.take_named()
+        if self._named:
+            # Not on the journal's own thread: a decision would wait until a long journal has been looked through.
+            self._to_erase |= await self._on(self._wire, partial(holding, self.journal, frozenset(self._named)))
+            self._named.clear()
+        for clip in sorted(self._to_erase):
+            if not await self._erase(clip, "withdrawal"):
+                break  # the others would meet the same disk
+            self._to_erase.discard(clip)
 
     async def renew(self) -> tuple[int, bool]:
         """Prolong the leases; clips not decided yet whose lease went to somebody else leave the sitting. Says how many
@@ -246,15 +274,20 @@ class Sitting:
 
     async def push(self) -> Sent:
         """Send what is unsent. Raises `StoreError`, `JournalError`."""
-        head = self._head
-        sent: Sent = await self._on(
-            self._wire, partial(send, self.journal, self.store, since=head, noted=head is not None)
-        )
-        self._head = sent.head
-        self._arrived = sent.head.seq
+        sent = await self._on(self._wire, self._send)
         if self._keep_days:
             before, self._keep_days = told_time(days_ago=self._keep_days), 0.0  # once a sitting is often enough
             await self._on(self._disk, partial(retire, self.journal, sent.head.seq, before))
+        sent, self.untold = self.untold, Sent()
+        return sent
+
+    def _send(self) -> Sent:
+        """Send, and keep in mind what is to be told of it: whoever asked for it may not wait any more."""
+        sent = send(self.journal, self.store, since=self._head, noted=self._head is not None)
+        self._head, self._arrived = sent.head, sent.head.seq
+        before = self.untold
+        aside, renewed = (*before.quarantined, *sent.quarantined), before.renewed or sent.renewed
+        self.untold = msgspec.structs.replace(sent, quarantined=aside, renewed=renewed)
         return sent
 
     def trouble(self, words: str | None, *, sign_in: bool = False, no_more: str | None = None) -> None:
@@ -307,8 +340,7 @@ class Sitting:
 
     def _last_words(self) -> None:
         with suppress(JournalError, StoreError):
-            sent = send(self.journal, self.store, since=self._head, noted=self._head is not None)
-            self.sync = SyncState(sent.unsent)
+            self.sync = SyncState(self._send().unsent)
         # A lease that is being fetched now would outlast the sitting.
         self._fetch.shutdown(wait=True, cancel_futures=True)
         with suppress(StoreError):

@@ -90,6 +90,18 @@ def test_a_withdrawn_clip_is_not_played_and_not_leased(store: Store) -> None:
         batch.sound(clips[0])
 
 
+def test_each_withdrawal_is_told_once_however_the_list_came(store: Store) -> None:
+    clips = [item.clip.id for item in Batch(store, "one", sound, size=3).fill()]
+    store.withdraw([clips[0]])
+    batch = Batch(store, "r", sound)
+    batch.fill()  # asks for the list first
+    assert batch.take_named() == {clips[0]}
+    store.withdraw([clips[1]])
+    batch.refresh_withdrawn()
+    batch.refresh_withdrawn()
+    assert (batch.take_named(), batch.take_named()) == ({clips[1]}, set())
+
+
 def test_an_old_list_of_withdrawals_is_fetched_anew_before_a_play(store: Store) -> None:
     clock = [0.0]
     batch = Batch(store, "r", sound, size=3, clock=lambda: clock[0])

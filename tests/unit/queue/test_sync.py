@@ -13,7 +13,7 @@ from earmark.queue.journal.verify import verify
 from earmark.queue.stamp import new_id, told_time, uuid7
 from earmark.queue.store.interface import Head, Pushed, Quarantined, StoreError, StoreUnreachable
 from earmark.queue.store.open import open_store
-from earmark.queue.sync import Backoff, erase_withdrawn, retire, send
+from earmark.queue.sync import Backoff, erase_withdrawn, holding, retire, send
 
 
 def decision(clip: str, verdict: Verdict = Verdict.SKIPPED, text: str | None = None) -> Decision:
@@ -154,6 +154,22 @@ def test_withdrawn_clips_are_erased_from_the_journal(journal: Journal) -> None:
     texts = {entry.clip: entry.text for entry in journal.entries() if entry.verdict}
     assert texts == {"gone": None, "stays": "a text"}
     assert erase_withdrawn(journal, ["gone"]) == 0
+
+
+def test_of_withdrawn_clips_only_those_are_erased_of_which_something_came_since(journal: Journal) -> None:
+    gone = ["erased", "noted", "late", "new", "retired", "never seen"]
+    for clip in ("erased", "noted", "late", "retired", "stays"):
+        journal.append(decision(clip, Verdict.CORRECTED, "a secret"))
+    assert holding(journal, gone) == {"erased", "noted", "late", "retired"}
+    assert erase_withdrawn(journal, ["erased", "noted", "late"]) == 3
+    journal.erase("retired", "retention")
+    journal.append(decision("late", Verdict.CORRECTED, "on its way meanwhile"))
+    journal.append(decision("new"))
+    journal.set_aside([Quarantined(2, "no such clip")])
+    assert holding(journal, gone) == {"noted", "late", "new", "retired"}
+    erase_withdrawn(journal, gone)
+    assert [entry.clip for entry in journal.entries() if entry.text] == ["stays"]
+    assert journal.quarantine() == ()
 
 
 def test_texts_that_have_arrived_are_erased_after_their_time(journal: Journal) -> None:
