@@ -233,7 +233,7 @@ class Sitting:
     async def top_up(self) -> int:
         """Lease more clips when few are left; says how many came. Raises `StoreError`."""
         waiting = len(self.session.waiting())
-        leased = await self._on(self._fetch, partial(self.batch.fill, waiting, self.sync.unsent))
+        leased = await self._on(self._fetch, partial(self.batch.fill, waiting, self._unsent()))
         if not leased:
             return 0
         before = await self._on(self._disk, partial(self.journal.latest, [item.clip.id for item in leased]))

@@ -22,7 +22,7 @@ from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal import Journal
 from earmark.queue.session import Heard, Session
 from earmark.queue.stamp import new_id, told_time
-from earmark.queue.store.interface import Head, Incoming, Store
+from earmark.queue.store.interface import Head, Incoming, Leased, Store
 from earmark.queue.store.open import open_store
 from earmark.queue.sync import Sent, send
 from earmark.tui.opening import words_of
@@ -137,6 +137,31 @@ async def decide(sitting: Sitting, verdict: Verdict = Verdict.CORRECTED, text: s
     clip = here(sitting)
     await sitting.save(sitting.session.decide(verdict, HEARD, sitting.stamp(), text=text))
     return clip
+
+
+# -- leases ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_has_just_arrived_is_not_leased_for_again(desk: Desk) -> None:
+    """It would be given back, but it counts towards the day's cap, and its text has been here."""
+
+    async def sit(sitting: Sitting) -> None:
+        asked: list[int] = []
+        lease = sitting.store.lease
+
+        def noting(reviewer: str, count: int, **more: Any) -> list[Leased]:
+            asked.append(count)
+            return lease(reviewer, count, **more)
+
+        sitting.store.lease = noting  # type: ignore[method-assign]
+        for _ in range(4):
+            await decide(sitting)
+            sitting.session.advance(0.0)
+        await sitting.push()
+        await sitting.top_up()
+        assert asked == [20]
+
+    desk.sit(sit)
 
 
 # -- withdrawals -----------------------------------------------------------------------------------------------------
