@@ -21,6 +21,13 @@ class HasNumber(Protocol):
     def seq(self) -> int: ...
 
 
+class HasClip(Protocol):
+    """Something about a journal line, by its clip."""
+
+    @property
+    def clip(self) -> str: ...
+
+
 class SendableJournal(Protocol):
     """What sync needs of a journal."""
 
@@ -141,14 +148,17 @@ class RetainingJournal(Protocol):
 
     def drafts(self) -> dict[str, str]: ...
 
+    def quarantine(self) -> Sequence[HasClip]: ...
+
     def retire(self, clips: Iterable[str]) -> int: ...
 
 
 def retire(journal: RetainingJournal, arrived: int, before: str) -> int:
     """Erase the texts of clips that have arrived in the store and were last touched before a told time (RFC 3339, UTC).
 
-    `arrived` is the store's cursor. Unfinished texts stay: they are nowhere else. Says how many lines lost theirs;
-    raises what the journal raises.
+    `arrived` is the store's cursor. It passes lines that were set aside as well: they must all have been noted by now.
+    Texts of their clips stay, and unfinished ones: they are nowhere else. Says how many lines lost theirs; raises what
+    the journal raises.
     """
     last: dict[str, tuple[int, str]] = {}
     texts: set[str] = set()
@@ -156,9 +166,9 @@ def retire(journal: RetainingJournal, arrived: int, before: str) -> int:
         last[entry.clip] = (entry.seq, entry.at)
         if entry.payload is not None:
             texts.add(entry.clip)
-    unfinished = journal.drafts()
+    only_here = {*journal.drafts(), *(one.clip for one in journal.quarantine())}
     old = [clip for clip, (seq, at) in last.items() if clip in texts and seq <= arrived and at < before]
-    return journal.retire(clip for clip in old if clip not in unfinished)
+    return journal.retire(clip for clip in old if clip not in only_here)
 
 
 class Backoff:
