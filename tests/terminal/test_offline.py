@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -297,6 +298,30 @@ def test_a_forgotten_passphrase_costs_the_unfinished_text_and_nothing_else(away:
     assert away.owned() == 2
     done = away.home.run("checkin", "--yes")
     assert done.returncode == 0 and "1 text that you left unfinished" in done.stderr
+    assert away.results() == [("unintelligible", None)]
+    assert away.owned() == 0
+
+
+def test_where_the_url_leads_to_another_store_by_now_nothing_is_lost(away: Away) -> None:
+    away.checkout("2")
+    with away.review() as console:
+        opened(console)
+        console.wait(TEXTS[0])
+        decide(console, "u")
+        assert leave(console) == 0
+    away.store.rename(away.store.with_name("elsewhere"))
+    away.team.fill(["another text"], name="another")
+    before = {path: path.read_bytes() for path in away.batch().rglob("*") if path.is_file()}
+    for command in (("checkin",), ("checkin", "--yes"), ("sync",), ("status",), ("checkout", "2")):
+        done = away.home.run(*command)
+        assert done.returncode == 1, command
+        assert "leads to another store now" in said(done.stderr)
+    assert {path: path.read_bytes() for path in away.batch().rglob("*") if path.is_file()} == before
+    done = away.home.run("--store", f"sqlite:///{away.store.with_name('elsewhere')}", "checkin")
+    assert done.returncode == 0 and said(done.stdout).startswith("1 line sent, 0 not sent"), done.stderr
+    assert "2 clips given back" in done.stdout
+    shutil.rmtree(away.store)
+    away.store.with_name("elsewhere").rename(away.store)
     assert away.results() == [("unintelligible", None)]
     assert away.owned() == 0
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from earmark.queue.decision import Verdict
+from earmark.queue.journal import Journal
 from earmark.queue.journal.verify import verify
 from earmark.queue.offline import checkin
-from earmark.queue.offline.batch_file import batches_in, open_batch
+from earmark.queue.offline.batch_file import BatchError, batches_in, open_batch
 from earmark.queue.store.interface import StoreUnreachable
+from earmark.queue.store.open import open_store
 from earmark.queue.store.sqlite import SqliteStore
 from earmark.queue.sync import send
 from laptop import DAY, Machine, decide
@@ -181,6 +183,8 @@ def test_a_line_cut_anywhere_doubles_and_loses_nothing(
     left = after
 
     class Cut:
+        id = store.id
+
         def __getattr__(self, name: str) -> Any:
             found = getattr(store, name)
 
@@ -210,6 +214,31 @@ def test_a_line_cut_anywhere_doubles_and_loses_nothing(
     assert results(store) == expected(away)
     assert len(list(store.results(frozenset({"corrected"}), every_revision=True))) == 1
     assert not machine.place.exists()
+
+
+def test_another_store_under_the_same_url_destroys_nothing(
+    machine: Machine, store: SqliteStore, away: list[str], tmp_path: Path
+) -> None:
+    batch = open_batch(machine.place)
+    assert batch is not None
+    before = everything_in(machine.home)
+    other = open_store(f"sqlite:///{tmp_path / 'another'}")
+    try:
+        with Journal.open(tmp_path / "its journal", "anna", app="t") as journal:
+            for ask in (
+                lambda: checkin.meet(batch, journal, other, machine.clocks()),
+                lambda: checkin.withdraw(batch, None, other),
+                lambda: checkin.give_back(batch, other),
+            ):
+                with pytest.raises(BatchError, match=r"leads to another store now.*--store"):
+                    ask()
+    finally:
+        other.close()
+    assert everything_in(machine.home) == before
+    with machine.journal() as journal:
+        checkin.meet(batch, journal, store, machine.clocks())
+        checkin.give_back(batch, store)
+    assert results(store) == expected(away)
 
 
 def test_drafts_open_in_a_later_sitting_and_nowhere_else(machine: Machine, store: SqliteStore) -> None:
