@@ -10,18 +10,20 @@ from earmark.queue.sync import Sent, erase_withdrawn, send
 
 
 def withdraw(batch: BatchFolder, journal: Journal | None, store: ReviewStore) -> int:
-    """Destroy here what was withdrawn meanwhile, in the batch and in the journal; says how many clips there were.
+    """Destroy here what was withdrawn meanwhile, in the batch and in the journal; says of how many clips there was
+    something.
 
-    Comes before anything else, at each contact. Raises `StoreError`, `JournalError`.
+    Comes before anything else, at each contact. Without the journal, whose lock is the batch's too, the clips go and
+    the plan stays: somebody may be checking out at this moment. Raises `StoreError`, `JournalError`.
     """
     _know(batch, store)
     gone = set(store.withdrawn()[1])
-    clips = {slot.clip for slot in batch.plan.slots}
-    batch.remove(gone)
-    if journal is not None:
-        clips |= journal.clips()
-        erase_withdrawn(journal, gone)
-    return len(gone & clips)
+    here = gone & {slot.clip for slot in batch.plan.slots}
+    if journal is None:
+        return sum(batch.destroy(clip) for clip in sorted(here))
+    batch.remove(here)
+    erase_withdrawn(journal, here)
+    return len(here) + erase_withdrawn(journal, gone - here)
 
 
 def meet(batch: BatchFolder, journal: Journal, store: ReviewStore, now: Clocks) -> tuple[int, Sent]:

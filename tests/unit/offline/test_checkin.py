@@ -148,6 +148,33 @@ def test_withdrawn_meanwhile(machine: Machine, store: SqliteStore, away: list[st
     assert away[0] not in results(store)
 
 
+def test_what_was_withdrawn_is_counted_once(machine: Machine, store: SqliteStore, away: list[str]) -> None:
+    store.withdraw([away[0], away[3]])
+    batch = open_batch(machine.place)
+    assert batch is not None
+    with machine.journal() as journal:
+        assert [checkin.meet(batch, journal, store, machine.clocks())[0] for _ in range(3)] == [2, 0, 0]
+        checkin.give_back(batch, store)
+        store.withdraw([away[1]])
+        batch, _ = machine.checkout(2)
+        assert [checkin.meet(batch, journal, store, machine.clocks())[0] for _ in range(2)] == [1, 0]
+
+
+def test_whoever_looks_on_leaves_the_plan_to_a_checkout(machine: Machine, store: SqliteStore, away: list[str]) -> None:
+    """They may have read it before a checkout that is under way added clips."""
+    onlooker = open_batch(machine.place)
+    assert onlooker is not None
+    machine.checkout(6)
+    store.withdraw([away[0]])
+    assert [checkin.withdraw(onlooker, None, store) for _ in range(2)] == [1, 0]
+    batch = open_batch(machine.place)
+    assert batch is not None
+    assert len(batch.plan.slots) == 6 and not batch.has(away[0])
+    with machine.journal() as journal:
+        checkin.meet(batch, journal, store, machine.clocks())
+    assert away[0] not in [slot.clip for slot in batch.plan.slots]
+
+
 def test_withdrawals_come_before_anything_that_may_fail(machine: Machine, store: SqliteStore, away: list[str]) -> None:
     class Failing:
         def __getattr__(self, name: str) -> Any:
