@@ -132,6 +132,11 @@ class Journal:
         """Number and chain of the last line that is on the disk."""
         return self._head
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing can be written, be it for a failure (`reopen` mends that) or since it is closed."""
+        return self._trouble is not None
+
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def append(self, entry: Decision | Draft) -> Head:
