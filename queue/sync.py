@@ -162,11 +162,14 @@ def retire(journal: RetainingJournal, arrived: int, before: str) -> int:
     """
     last: dict[str, tuple[int, str]] = {}
     texts: set[str] = set()
+    sealed: dict[str, bool] = {}
     for entry in journal.entries():
         last[entry.clip] = (entry.seq, entry.at)
+        sealed[entry.clip] = entry.sealed and entry.verdict is None  # unfinished, and open to its batch alone
         if entry.payload is not None:
             texts.add(entry.clip)
     only_here = {*journal.drafts(), *(one.clip for one in journal.quarantine())}
+    only_here.update(clip for clip, draft in sealed.items() if draft)
     old = [clip for clip, (seq, at) in last.items() if clip in texts and seq <= arrived and at < before]
     return journal.retire(clip for clip in old if clip not in only_here)
 

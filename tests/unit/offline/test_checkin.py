@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from earmark.queue.decision import Verdict
+from earmark.queue.decision import Draft, Verdict
 from earmark.queue.journal import Journal
 from earmark.queue.journal.verify import verify
 from earmark.queue.offline import checkin
 from earmark.queue.offline.batch_file import BatchError, batches_in, open_batch
+from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import StoreUnreachable
 from earmark.queue.store.open import open_store
 from earmark.queue.store.sqlite import SqliteStore
-from earmark.queue.sync import send
+from earmark.queue.sync import retire, send
 from laptop import DAY, Machine, decide
 
 TEXT = "a secret text"
@@ -269,9 +270,6 @@ def test_another_store_under_the_same_url_destroys_nothing(
 
 
 def test_drafts_open_in_a_later_sitting_and_nowhere_else(machine: Machine, store: SqliteStore) -> None:
-    from earmark.queue.decision import Draft
-    from earmark.queue.stamp import new_id, told_time
-
     batch, key = machine.checkout(2)
     clip = batch.plan.slots[0].clip
     offline, journal = machine.sit_down(key)
@@ -285,6 +283,22 @@ def test_drafts_open_in_a_later_sitting_and_nowhere_else(machine: Machine, store
         assert journal.drafts() == {}
         assert checkin.meet(batch, journal, store, machine.clocks())[1].quarantined == ()
     assert b"secret" not in everything_in(machine.home)
+
+
+def test_the_retention_rule_leaves_drafts_that_the_batch_alone_opens(machine: Machine, store: SqliteStore) -> None:
+    batch, key = machine.checkout(2)
+    clips = [slot.clip for slot in batch.plan.slots]
+    offline, journal = machine.sit_down(key)
+    lease = offline.lease("anna", 1)[0].lease
+    with journal:
+        journal.append(decide(clips[0], "corrected", TEXT, lease=lease))
+        journal.append(Draft(id=new_id(), at=told_time(), reviewer="anna", clip=clips[1], text="half a text"))
+    with machine.journal() as journal:  # as `earmark sync` does it, without the key
+        _, sent = checkin.meet(batch, journal, store, machine.clocks())
+        assert retire(journal, sent.head.seq, told_time(days_ago=-1)) == 1
+    with machine.journal(key) as journal:
+        assert journal.drafts() == {clips[1]: "half a text"}
+        assert journal.latest()[clips[0]].erased
 
 
 def test_a_second_batch_has_a_key_of_its_own(
