@@ -14,6 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from earmark.queue.decision import Decision, Verdict
+from earmark.queue.journal import Journal
+from earmark.queue.stamp import new_id, told_time
+from earmark.queue.store.open import open_store
+from earmark.tui.commands.common import journal_folder
+from earmark.tui.settings import Settings
 from needs import need
 from terminal.console import Console, earmark
 from terminal.home import Home, decide, leave, opened
@@ -324,6 +330,23 @@ def test_where_the_url_leads_to_another_store_by_now_nothing_is_lost(away: Away)
     away.store.with_name("elsewhere").rename(away.store)
     assert away.results() == [("unintelligible", None)]
     assert away.owned() == 0
+
+
+def test_what_the_store_sets_aside_is_told_by_a_checkout_and_by_the_status(away: Away) -> None:
+    """As after a restore from a dump that is older than the clip."""
+    store = open_store(f"sqlite:///{away.store}")
+    folder = journal_folder(Settings(home=str(away.home.path), reviewer="ada"), store.id)
+    store.close()
+    with Journal.open(folder, "ada", app="t") as journal:
+        journal.append(
+            Decision(id=new_id(), at=told_time(), reviewer="ada", clip="lost", verdict=Verdict.CORRECTED, text=TYPED)
+        )
+    assert "set_aside" not in json.loads(away.home.run("status", "--json").stdout)
+    assert "The store set 1 of your lines aside" in away.checkout("2")
+    assert "set aside 1 line by the store" in away.home.run("status").stdout
+    told = json.loads(away.home.run("status", "--json").stdout)
+    assert (told["unsynced"], told["set_aside"]) == (0, 1)
+    assert away.home.run("checkin").returncode == 0
 
 
 def test_a_withdrawal_reaches_the_batch_at_the_next_contact(away: Away) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal import Journal
+from earmark.queue.journal.reading import arrived
 from earmark.queue.journal.verify import verify
 from earmark.queue.stamp import new_id, told_time, uuid7
 from earmark.queue.store.interface import Head, Pushed, Quarantined, ReviewStore, StoreError, StoreUnreachable
@@ -136,6 +137,29 @@ def test_a_journal_restored_from_an_older_copy_goes_on_as_a_new_device(tmp_path:
         assert journal.device != before
         assert send(journal, store).renewed is False
     store.close()
+
+
+def test_a_cursor_on_another_journals_line_says_of_nothing_that_it_arrived(tmp_path: Path) -> None:
+    import shutil
+
+    store = Memory()
+    with Journal.open(tmp_path / "j", "r", app="t") as journal:
+        assert arrived(journal.folder, store.head(journal.device)) == 0
+        journal.append(decision("a"))
+        send(journal, store)  # type: ignore[arg-type]
+        journal.append(decision("b"))
+        assert arrived(journal.folder, store.head(journal.device)) == 1
+        shutil.copytree(journal.folder, tmp_path / "old")
+        send(journal, store)  # type: ignore[arg-type]
+        assert arrived(journal.folder, store.head(journal.device)) == 2
+    with Journal.open(tmp_path / "j", "r", app="t") as journal:
+        journal.append(decision("c"))
+        send(journal, store)  # type: ignore[arg-type]
+    for clip in ("d", "e"):
+        with Journal.open(tmp_path / "old", "r", app="t") as journal:
+            assert arrived(journal.folder, store.head(journal.device)) == 0
+            journal.append(decision(clip))
+    assert arrived(tmp_path / "old", store.head(journal.device)) == 0
 
 
 def test_a_store_that_stands_still_is_an_error_not_a_loop(journal: Journal) -> None:
