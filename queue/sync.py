@@ -22,7 +22,7 @@ class HasNumber(Protocol):
 
 
 class HasClip(Protocol):
-    """Something about a journal line, by the line's clip."""
+    """Something about a journal line, by its clip."""
 
     @property
     def clip(self) -> str: ...
@@ -172,24 +172,30 @@ class RetainingJournal(Protocol):
 
     def drafts(self) -> dict[str, str]: ...
 
+    def quarantine(self) -> Sequence[HasClip]: ...
+
     def retire(self, clips: Iterable[str]) -> int: ...
 
 
 def retire(journal: RetainingJournal, arrived: int, before: str) -> int:
     """Erase the texts of clips that have arrived in the store and were last touched before a told time (RFC 3339, UTC).
 
-    `arrived` is the store's cursor. Unfinished texts stay: they are nowhere else. Says how many lines lost theirs;
-    raises what the journal raises.
+    `arrived` is the store's cursor. It passes lines that were set aside as well: they must all have been noted by now.
+    Texts of their clips stay, and unfinished ones: they are nowhere else. Says how many lines lost theirs; raises what
+    the journal raises.
     """
     last: dict[str, tuple[int, str]] = {}
     texts: set[str] = set()
+    sealed: dict[str, bool] = {}
     for entry in journal.entries():
         last[entry.clip] = (entry.seq, entry.at)
+        sealed[entry.clip] = entry.sealed and entry.verdict is None  # unfinished, and open to its batch alone
         if entry.payload is not None:
             texts.add(entry.clip)
-    unfinished = journal.drafts()
+    only_here = {*journal.drafts(), *(one.clip for one in journal.quarantine())}
+    only_here.update(clip for clip, draft in sealed.items() if draft)
     old = [clip for clip, (seq, at) in last.items() if clip in texts and seq <= arrived and at < before]
-    return journal.retire(clip for clip in old if clip not in unfinished)
+    return journal.retire(clip for clip in old if clip not in only_here)
 
 
 class Backoff:

@@ -10,7 +10,7 @@ import msgspec
 
 from earmark.queue import files
 from earmark.queue.decision import Verdict
-from earmark.queue.journal.line import Kind, erased
+from earmark.queue.journal.line import Kind, Reason, erased
 from earmark.queue.journal.segments import Glance, Segment, lines_of, look
 
 _QUARANTINE = "quarantine.jsonl"
@@ -31,13 +31,15 @@ class Remains:
 
     `due` gives for each such clip the number below which its payloads must go. `unsaid` are the clips for which no
     erasure line says so yet: the program ended between the critical mark and the erasure. `gone` are the clips of which
-    nothing may remain in the scraps.
+    nothing may remain in the scraps. `unnoted` are those in `due` of which no note may remain either that the store set
+    a line aside: the retention rule alone leaves these, since they hold no text.
     """
 
     def __init__(self) -> None:
         self.due: dict[str, int] = {}
         self.unsaid: set[str] = set()
         self.gone: set[str] = set()
+        self.unnoted: set[str] = set()
         self._live: set[str] = set()
 
     def see(self, line: Glance) -> None:
@@ -47,6 +49,8 @@ class Remains:
                 self._live.remove(clip)
                 self.due[clip] = line.seq
                 self.unsaid.add(clip)
+                if line.reason is not Reason.RETENTION:
+                    self.unnoted.add(clip)
             if line.kind is Kind.ERASURE:
                 self.unsaid.discard(clip)
             self.gone.add(clip)
@@ -83,14 +87,16 @@ def expunge(segment: Segment, due: Mapping[str, int]) -> int:
 
 
 def in_scraps(folder: Path, clips: Collection[str], *, unclear: bool) -> bool:
-    """Whether torn tails or the quarantine list hold anything of these clips, or, if `unclear`, of who knows which."""
-    return any(_kept(data, clips, unclear) != data for path, data in _scraps(folder))
+    """Whether torn tails hold anything of these clips, or, if `unclear`, of who knows which."""
+    return any(_kept(data, clips, unclear) != data for path, data in _scraps(folder) if path.name != _QUARANTINE)
 
 
-def clear_scraps(folder: Path, clips: Collection[str], *, unclear: bool) -> None:
-    """Take out of torn tails and the quarantine list what `in_scraps` would find, durably. Raises `OSError`."""
+def clear_scraps(folder: Path, clips: Collection[str], noted: Collection[str], *, unclear: bool) -> None:
+    """Take out of torn tails what `in_scraps` would find, and what is noted in the quarantine list of the clips in
+    `noted`, durably. Raises `OSError`.
+    """
     for path, data in _scraps(folder):
-        kept = _kept(data, clips, unclear)
+        kept = _kept(data, noted, False) if path.name == _QUARANTINE else _kept(data, clips, unclear)
         if kept == data:
             continue
         if kept:

@@ -13,8 +13,9 @@ from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal.erasing import SetAside, quarantine
 from earmark.queue.journal.line import Entry, Reason
 from earmark.queue.journal.segments import entries, entries_in, segment_paths
+from earmark.queue.store.interface import Head
 
-__all__ = ["Standing", "decision_of", "last_told", "read_entries", "read_quarantine", "standing"]
+__all__ = ["Standing", "arrived", "decision_of", "last_told", "read_entries", "read_quarantine", "standing"]
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -49,6 +50,15 @@ def standing(folder: Path) -> Standing:
             verdicts.pop(entry.clip, None)
     counts = Counter(verdict for verdict in verdicts.values() if verdict != Verdict.RETRACTED)
     return Standing(device, seq, dict(sorted(counts.items())))
+
+
+def arrived(folder: Path, head: Head) -> int:
+    """How many lines of the journal in `folder` a store has whose cursor is `head`. Where that is on a line of another
+    one (a copy went on elsewhere, or this was put back from one), it has none: all will go to it under a new number.
+
+    Raises `JournalCorrupt`, `OSError`.
+    """
+    return head.seq if head.seq and any(entry.chain == head.chain for entry in entries(folder)) else 0
 
 
 def last_told(folder: Path) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from earmark.queue import files
 from earmark.queue.decision import Verdict
 from earmark.queue.journal.errors import JournalCorrupt
-from earmark.queue.journal.line import BadLine, Entry, Kind, decode, verify
+from earmark.queue.journal.line import BadLine, Entry, Kind, Reason, decode, verify
 from earmark.queue.store.interface import Head
 
 _NAME = re.compile(r"[0-9]{6,}\.jsonl")
@@ -32,6 +32,7 @@ class Glance(msgspec.Struct, gc=False):
     payload: msgspec.Raw
     chain: str
     verdict: Verdict | None = None
+    reason: Reason | None = None
 
 
 look = msgspec.json.Decoder(Glance).decode

@@ -132,6 +132,11 @@ class Journal:
         """Number and chain of the last line that is on the disk."""
         return self._head
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing can be written, be it for a failure (`reopen` mends that) or since it is closed."""
+        return self._trouble is not None
+
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def append(self, entry: Decision | Draft) -> Head:
@@ -171,7 +176,7 @@ class Journal:
             except OSError as error:
                 raise self._failed(error, "nothing was erased") from error
             at = self._append(self._erasure(clip, Reason(reason)))
-            count = self._expunge({clip: at.seq}, {clip})
+            count = self._expunge({clip: at.seq}, {clip}, {clip})
             self._unsaid.discard(clip)
             return count
 
@@ -181,7 +186,7 @@ class Journal:
         """
         with self._turn:
             due = {clip: self._append(self._erasure(clip, Reason.RETENTION)).seq for clip in clips}
-            return self._expunge(due, set(due)) if due else 0
+            return self._expunge(due, set(due), set()) if due else 0
 
     def _erasure(self, clip: str, reason: Reason) -> Erasure:
         return Erasure(id=new_id(), at=told_time(), reviewer=self.reviewer, clip=clip, reason=reason)
@@ -249,13 +254,14 @@ class Journal:
             os.close(self._fd)
             self._fd = None
 
-    def _expunge(self, due: dict[str, int], gone: set[str]) -> int:
+    def _expunge(self, due: dict[str, int], gone: set[str], unnoted: set[str]) -> int:
         if self._fd is not None:  # the newest segment may be replaced
             os.close(self._fd)
             self._fd = None
         try:
+            # The scraps first: as long as a payload is left, the next opening knows that there is something to finish.
+            erasing.clear_scraps(self.folder, gone, unnoted, unclear=bool(due))
             count = sum(erasing.expunge(segment, due) for segment in self._segments) if due else 0
-            erasing.clear_scraps(self.folder, gone, unclear=bool(due))
             self._fd = files.open_append(self._segments[-1].path)
         except OSError as error:
             raise self._failed(error, "an erasure could not be finished; the next opening tries again") from error
@@ -290,7 +296,7 @@ class Journal:
         if remains.due or erasing.in_scraps(self.folder, remains.gone, unclear=False):
             for clip in sorted(remains.unsaid):
                 remains.due[clip] = self._append(self._erasure(clip, Reason.CRITICAL)).seq
-            self._expunge(remains.due, remains.gone)
+            self._expunge(remains.due, remains.gone, remains.unnoted)
             recovered.append("an erasure was cut off, and has been finished")
         self.recovered = "; ".join([*recovered, *loaded.recovered])
 
@@ -374,12 +380,8 @@ class Journal:
     def set_aside(self, quarantined: Sequence[Quarantined]) -> None:
         """Note, durably, which lines the store would not take, and why. Raises `JournalError`."""
         with self._turn:
-            rows = []
-            for one in quarantined:
-                line = self._line(one.seq)
-                if line is not None:
-                    entry = decode(line)
-                    rows.append(SetAside(one.seq, entry.id, entry.clip, one.reason))
+            named = [(one, decode(line)) for one in quarantined if (line := self._line(one.seq)) is not None]
+            rows = [SetAside(one.seq, entry.id, entry.clip, one.reason) for one, entry in named]
             try:
                 erasing.note_quarantine(self.folder, rows)
             except OSError as error:

@@ -106,13 +106,14 @@ class OfflineStore:
         """They stay in the batch until it is checked in."""
 
     def audio(self, reviewer: str, clip: str) -> bytes:
-        if not self._alive() or self._key is None:
+        key = self._key  # another thread may find the time over at any moment
+        if not self._alive() or key is None:
             raise Refused("the batch's time is over: its clips are gone from here")
         taken = self._taken
         sealed = taken[1] if taken is not None and taken[0] == clip else self._batch.sealed(clip)
         if sealed is None:
             raise Refused(f"clip {clip} is not in the batch, or no longer")
-        return sound_in(sealed, self._key, clip)
+        return sound_in(sealed, key, clip)
 
     def counts(self, reviewer: str) -> Counts:
         held = {slot.clip for slot in self._batch.held()} if self._alive() else set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -13,6 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from earmark.queue.decision import Decision, Verdict
+from earmark.queue.journal import Journal
+from earmark.queue.stamp import new_id, told_time
+from earmark.queue.store.open import open_store
+from earmark.tui.commands.common import journal_folder
+from earmark.tui.settings import Settings
 from needs import need
 from terminal.console import Console, earmark
 from terminal.home import Home, decide, leave, opened
@@ -299,6 +306,47 @@ def test_a_forgotten_passphrase_costs_the_unfinished_text_and_nothing_else(away:
     assert done.returncode == 0 and "1 text that you left unfinished" in done.stderr
     assert away.results() == [("unintelligible", None)]
     assert away.owned() == 0
+
+
+def test_where_the_url_leads_to_another_store_by_now_nothing_is_lost(away: Away) -> None:
+    away.checkout("2")
+    with away.review() as console:
+        opened(console)
+        console.wait(TEXTS[0])
+        decide(console, "u")
+        assert leave(console) == 0
+    away.store.rename(away.store.with_name("elsewhere"))
+    away.team.fill(["another text"], name="another")
+    before = {path: path.read_bytes() for path in away.batch().rglob("*") if path.is_file()}
+    for command in (("checkin",), ("checkin", "--yes"), ("sync",), ("status",), ("checkout", "2")):
+        done = away.home.run(*command)
+        assert done.returncode == 1, command
+        assert "leads to another store now" in said(done.stderr)
+    assert {path: path.read_bytes() for path in away.batch().rglob("*") if path.is_file()} == before
+    done = away.home.run("--store", f"sqlite:///{away.store.with_name('elsewhere')}", "checkin")
+    assert done.returncode == 0 and said(done.stdout).startswith("1 line sent, 0 not sent"), done.stderr
+    assert "2 clips given back" in done.stdout
+    shutil.rmtree(away.store)
+    away.store.with_name("elsewhere").rename(away.store)
+    assert away.results() == [("unintelligible", None)]
+    assert away.owned() == 0
+
+
+def test_what_the_store_sets_aside_is_told_by_a_checkout_and_by_the_status(away: Away) -> None:
+    """As after a restore from a dump that is older than the clip."""
+    store = open_store(f"sqlite:///{away.store}")
+    folder = journal_folder(Settings(home=str(away.home.path), reviewer="ada"), store.id)
+    store.close()
+    with Journal.open(folder, "ada", app="t") as journal:
+        journal.append(
+            Decision(id=new_id(), at=told_time(), reviewer="ada", clip="lost", verdict=Verdict.CORRECTED, text=TYPED)
+        )
+    assert "set_aside" not in json.loads(away.home.run("status", "--json").stdout)
+    assert "The store set 1 of your lines aside" in away.checkout("2")
+    assert "set aside 1 line by the store" in away.home.run("status").stdout
+    told = json.loads(away.home.run("status", "--json").stdout)
+    assert (told["unsynced"], told["set_aside"]) == (0, 1)
+    assert away.home.run("checkin").returncode == 0
 
 
 def test_a_withdrawal_reaches_the_batch_at_the_next_contact(away: Away) -> None:

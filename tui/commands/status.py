@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs: at_hand, decided, unsynced, store, offline.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="For programs: at_hand, decided, unsynced, store, set_aside, offline."
+)
 @invocation
 def status(given: Invocation, as_json: bool) -> None:
     """Show how much is at hand, decided, unsynced, in the store and checked out.
@@ -25,7 +27,7 @@ def status(given: Invocation, as_json: bool) -> None:
       earmark status
       earmark status --json
     """
-    from earmark.queue.journal.reading import standing
+    from earmark.queue.journal.reading import arrived, read_quarantine, standing
     from earmark.queue.store.interface import StoreError
 
     settings = given.settings()
@@ -43,23 +45,27 @@ def status(given: Invocation, as_json: bool) -> None:
 
             withdraw(batch, None, store)
         counts = store.counts(settings.reviewer_name)
-        own = standing(journal_folder(settings, store.id))
-        arrived = store.head(own.device).seq if own.device else 0
+        folder = journal_folder(settings, store.id)
+        own = standing(folder)
+        there = arrived(folder, store.head(own.device)) if own.device else 0
+        aside = len(read_quarantine(folder))
     finally:
         store.close()
     told = {
         "at_hand": counts.at_hand,
         "decided": own.decided,
-        "unsynced": max(0, own.seq - arrived),
+        "unsynced": max(0, own.seq - there),
         "store": counts.clips,
     }
     if as_json:
         import json
 
-        click.echo(json.dumps({**told, **_facts(batch)}))
+        click.echo(json.dumps({**told, **({"set_aside": aside} if aside else {}), **_facts(batch)}))
         return
     click.echo(f"at hand   {plural(told['at_hand'], 'clip')} that you could review now")
     _tell_own(own, told["unsynced"])
+    if aside:
+        click.echo(f"set aside {plural(aside, 'line')} by the store; `earmark journal show --quarantine` says why")
     gone = f", and {counts.withdrawn:,} withdrawn" if counts.withdrawn else ""
     click.echo(f"store     {plural(told['store'], 'clip')}, {counts.decided:,} done by everybody{gone}")
     _tell_batch(batch)

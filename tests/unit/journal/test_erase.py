@@ -282,6 +282,39 @@ def test_scraps_of_the_clip_go_and_others_stay(start: Start, decide: Decide, fol
     assert SECRET not in bytes_in(folder)
 
 
+def test_the_retention_rule_leaves_the_notes_of_what_was_set_aside(
+    start: Start, decide: Decide, folder: Path, interrupt: Interrupt, crash: type[BaseException]
+) -> None:
+    journal = start()
+    journal.append(decide("old", "x"))
+    journal.set_aside([Quarantined(1, "unknown clip")])
+    notes = journal.quarantine()
+    disarm = interrupt(3, crash())  # the erasure's line is on the disk, and nothing else
+    try:
+        with pytest.raises(crash):
+            journal.retire(["old"])
+    finally:
+        disarm()
+    journal.close()
+    journal = start()
+    assert "erasure" in journal.recovered
+    assert [entry.text for entry in journal.entries()] == [None, None]
+    assert journal.quarantine() == notes
+    journal.append(decide("old", "y"))
+    assert journal.retire(["old"]) == 1
+    assert journal.quarantine() == notes
+    journal.close()
+    assert start().recovered == ""
+
+
+def test_a_note_of_what_was_set_aside_is_nothing_to_erase(start: Start, decide: Decide) -> None:
+    journal = start()
+    journal.append(decide("c1", verdict="skipped", shown=None))
+    journal.set_aside([Quarantined(1, "unknown clip")])
+    assert journal.erase("c1", "withdrawal") == 0
+    assert journal.head.seq == 1
+
+
 def test_only_scraps(start: Start, decide: Decide, folder: Path) -> None:
     journal = start()
     journal.append(decide("kept", "x"))

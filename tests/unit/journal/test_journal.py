@@ -536,6 +536,31 @@ def test_a_renewal_on_a_full_disk_changes_nothing(
     assert journal.append(decide()).seq == 2
 
 
+@pytest.mark.parametrize("work", [Journal.renew_device, lambda journal: journal.retire(["c1"])])
+def test_a_journal_that_a_full_disk_has_stopped_says_so(
+    start: Start, decide: Decide, monkeypatch: pytest.MonkeyPatch, work: Callable[[Journal], object]
+) -> None:
+    journal = start()
+    assert not journal.stopped
+    journal.append(decide("c1"))
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(JournalError, match="full"):
+            work(journal)
+    assert journal.stopped
+    with pytest.raises(NotSaved):
+        journal.append(decide("c2"))
+    journal.reopen()
+    assert not journal.stopped
+    assert journal.append(decide("c2")).seq > 1
+    journal.close()
+    assert journal.stopped
+
+
 def test_the_journal_knows_its_clips(start: Start, decide: Decide, draft: MakeDraft) -> None:
     journal = start()
     journal.append(decide("c1"))

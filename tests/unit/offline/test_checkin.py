@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from earmark.queue.decision import Verdict
+from earmark.queue.decision import Draft, Verdict
+from earmark.queue.journal import Journal
 from earmark.queue.journal.verify import verify
 from earmark.queue.offline import checkin
-from earmark.queue.offline.batch_file import batches_in, open_batch
+from earmark.queue.offline.batch_file import BatchError, batches_in, open_batch
+from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import StoreUnreachable
+from earmark.queue.store.open import open_store
 from earmark.queue.store.sqlite import SqliteStore
-from earmark.queue.sync import send
+from earmark.queue.sync import retire, send
 from laptop import DAY, Machine, decide
 
 TEXT = "a secret text"
@@ -146,6 +149,33 @@ def test_withdrawn_meanwhile(machine: Machine, store: SqliteStore, away: list[st
     assert away[0] not in results(store)
 
 
+def test_what_was_withdrawn_is_counted_once(machine: Machine, store: SqliteStore, away: list[str]) -> None:
+    store.withdraw([away[0], away[3]])
+    batch = open_batch(machine.place)
+    assert batch is not None
+    with machine.journal() as journal:
+        assert [checkin.meet(batch, journal, store, machine.clocks())[0] for _ in range(3)] == [2, 0, 0]
+        checkin.give_back(batch, store)
+        store.withdraw([away[1]])
+        batch, _ = machine.checkout(2)
+        assert [checkin.meet(batch, journal, store, machine.clocks())[0] for _ in range(2)] == [1, 0]
+
+
+def test_whoever_looks_on_leaves_the_plan_to_a_checkout(machine: Machine, store: SqliteStore, away: list[str]) -> None:
+    """They may have read it before a checkout that is under way added clips."""
+    onlooker = open_batch(machine.place)
+    assert onlooker is not None
+    machine.checkout(6)
+    store.withdraw([away[0]])
+    assert [checkin.withdraw(onlooker, None, store) for _ in range(2)] == [1, 0]
+    batch = open_batch(machine.place)
+    assert batch is not None
+    assert len(batch.plan.slots) == 6 and not batch.has(away[0])
+    with machine.journal() as journal:
+        checkin.meet(batch, journal, store, machine.clocks())
+    assert away[0] not in [slot.clip for slot in batch.plan.slots]
+
+
 def test_withdrawals_come_before_anything_that_may_fail(machine: Machine, store: SqliteStore, away: list[str]) -> None:
     class Failing:
         def __getattr__(self, name: str) -> Any:
@@ -181,6 +211,8 @@ def test_a_line_cut_anywhere_doubles_and_loses_nothing(
     left = after
 
     class Cut:
+        id = store.id
+
         def __getattr__(self, name: str) -> Any:
             found = getattr(store, name)
 
@@ -212,10 +244,32 @@ def test_a_line_cut_anywhere_doubles_and_loses_nothing(
     assert not machine.place.exists()
 
 
-def test_drafts_open_in_a_later_sitting_and_nowhere_else(machine: Machine, store: SqliteStore) -> None:
-    from earmark.queue.decision import Draft
-    from earmark.queue.stamp import new_id, told_time
+def test_another_store_under_the_same_url_destroys_nothing(
+    machine: Machine, store: SqliteStore, away: list[str], tmp_path: Path
+) -> None:
+    batch = open_batch(machine.place)
+    assert batch is not None
+    before = everything_in(machine.home)
+    other = open_store(f"sqlite:///{tmp_path / 'another'}")
+    try:
+        with Journal.open(tmp_path / "its journal", "anna", app="t") as journal:
+            for ask in (
+                lambda: checkin.meet(batch, journal, other, machine.clocks()),
+                lambda: checkin.withdraw(batch, None, other),
+                lambda: checkin.give_back(batch, other),
+            ):
+                with pytest.raises(BatchError, match=r"leads to another store now.*--store"):
+                    ask()
+    finally:
+        other.close()
+    assert everything_in(machine.home) == before
+    with machine.journal() as journal:
+        checkin.meet(batch, journal, store, machine.clocks())
+        checkin.give_back(batch, store)
+    assert results(store) == expected(away)
 
+
+def test_drafts_open_in_a_later_sitting_and_nowhere_else(machine: Machine, store: SqliteStore) -> None:
     batch, key = machine.checkout(2)
     clip = batch.plan.slots[0].clip
     offline, journal = machine.sit_down(key)
@@ -229,6 +283,22 @@ def test_drafts_open_in_a_later_sitting_and_nowhere_else(machine: Machine, store
         assert journal.drafts() == {}
         assert checkin.meet(batch, journal, store, machine.clocks())[1].quarantined == ()
     assert b"secret" not in everything_in(machine.home)
+
+
+def test_the_retention_rule_leaves_drafts_that_the_batch_alone_opens(machine: Machine, store: SqliteStore) -> None:
+    batch, key = machine.checkout(2)
+    clips = [slot.clip for slot in batch.plan.slots]
+    offline, journal = machine.sit_down(key)
+    lease = offline.lease("anna", 1)[0].lease
+    with journal:
+        journal.append(decide(clips[0], "corrected", TEXT, lease=lease))
+        journal.append(Draft(id=new_id(), at=told_time(), reviewer="anna", clip=clips[1], text="half a text"))
+    with machine.journal() as journal:  # as `earmark sync` does it, without the key
+        _, sent = checkin.meet(batch, journal, store, machine.clocks())
+        assert retire(journal, sent.head.seq, told_time(days_ago=-1)) == 1
+    with machine.journal(key) as journal:
+        assert journal.drafts() == {clips[1]: "half a text"}
+        assert journal.latest()[clips[0]].erased
 
 
 def test_a_second_batch_has_a_key_of_its_own(

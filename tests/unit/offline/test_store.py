@@ -155,6 +155,24 @@ def test_many_threads_see_the_end_once(desk: Desk, machine: Machine) -> None:
     assert not batch.folder.exists()
 
 
+def test_the_time_may_be_over_while_a_clip_is_read(
+    desk: Desk, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, *_, clips = desk
+    read = BatchFolder.sealed
+
+    def late(batch: BatchFolder, clip: str) -> bytes | None:
+        found = read(batch, clip)
+        machine.clock.now += 4 * DAY
+        assert store.renew("anna", clips) == frozenset()
+        return found
+
+    monkeypatch.setattr(BatchFolder, "sealed", late)
+    assert store.audio("anna", clips[0]) == b"fLaC sound of 0"
+    with pytest.raises(Refused, match="time is over"):
+        store.audio("anna", clips[1])
+
+
 def test_leaving_fails_for_no_disk(desk: Desk, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     from earmark.queue import files
 

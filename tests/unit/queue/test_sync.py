@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal import Journal
+from earmark.queue.journal.reading import arrived
 from earmark.queue.journal.verify import verify
 from earmark.queue.stamp import new_id, told_time, uuid7
-from earmark.queue.store.interface import Head, Pushed, Quarantined, StoreError, StoreUnreachable
+from earmark.queue.store.interface import Head, Pushed, Quarantined, ReviewStore, StoreError, StoreUnreachable
 from earmark.queue.store.open import open_store
 from earmark.queue.sync import Backoff, erase_withdrawn, holding, retire, send
 
@@ -137,6 +139,29 @@ def test_a_journal_restored_from_an_older_copy_goes_on_as_a_new_device(tmp_path:
     store.close()
 
 
+def test_a_cursor_on_another_journals_line_says_of_nothing_that_it_arrived(tmp_path: Path) -> None:
+    import shutil
+
+    store = Memory()
+    with Journal.open(tmp_path / "j", "r", app="t") as journal:
+        assert arrived(journal.folder, store.head(journal.device)) == 0
+        journal.append(decision("a"))
+        send(journal, store)  # type: ignore[arg-type]
+        journal.append(decision("b"))
+        assert arrived(journal.folder, store.head(journal.device)) == 1
+        shutil.copytree(journal.folder, tmp_path / "old")
+        send(journal, store)  # type: ignore[arg-type]
+        assert arrived(journal.folder, store.head(journal.device)) == 2
+    with Journal.open(tmp_path / "j", "r", app="t") as journal:
+        journal.append(decision("c"))
+        send(journal, store)  # type: ignore[arg-type]
+    for clip in ("d", "e"):
+        with Journal.open(tmp_path / "old", "r", app="t") as journal:
+            assert arrived(journal.folder, store.head(journal.device)) == 0
+            journal.append(decision(clip))
+    assert arrived(tmp_path / "old", store.head(journal.device)) == 0
+
+
 def test_a_store_that_stands_still_is_an_error_not_a_loop(journal: Journal) -> None:
     class Stuck(Memory):
         def push(self, device: str, reviewer: str, lines: list[bytes]) -> Pushed:
@@ -186,6 +211,51 @@ def test_texts_that_have_arrived_are_erased_after_their_time(journal: Journal) -
     assert texts == {"old": None, "new": "a new text", "unsent": "an old text"}
     assert verify(journal.folder).faults == ()
     assert retire(journal, sent.head.seq, "2026-06-01T00:00:00.000Z") == 0
+
+
+@pytest.fixture
+def without_clips(tmp_path: Path) -> Iterator[ReviewStore]:
+    """A store put back from a dump that is older than any load: it sets every line aside."""
+    store = open_store(f"sqlite:///{tmp_path / 'store'}")
+    yield store
+    store.close()
+
+
+def test_texts_that_the_store_set_aside_are_kept_whatever_their_age(tmp_path: Path, without_clips: ReviewStore) -> None:
+    with Journal.open(tmp_path / "j", "r", app="t") as journal:
+        journal.append(decision("lost", Verdict.CORRECTED, "the only copy"))
+        sent = send(journal, without_clips)
+        assert (sent.unsent, [one.seq for one in sent.quarantined]) == (0, [1])
+        assert retire(journal, sent.head.seq, told_time(days_ago=-1)) == 0
+    for _ in range(3):
+        with Journal.open(tmp_path / "j", "r", app="t") as journal:
+            assert journal.recovered == ""
+            assert [entry.text for entry in journal.entries()] == ["the only copy"]
+            assert [one.clip for one in journal.quarantine()] == ["lost"]
+            sent = send(journal, without_clips)
+            assert sent.quarantined == ()
+            assert retire(journal, sent.head.seq, told_time(days_ago=-1)) == 0
+
+
+@pytest.mark.parametrize("reason", ["critical", "withdrawal"])
+def test_a_clip_erased_after_its_line_was_set_aside_is_told_once(
+    tmp_path: Path, without_clips: ReviewStore, reason: str
+) -> None:
+    with Journal.open(tmp_path / "j", "r", app="t") as journal:
+        journal.append(decision("lost", Verdict.CORRECTED, "a secret"))
+        send(journal, without_clips)
+        if reason == "critical":
+            journal.append(decision("lost", Verdict.CRITICAL))
+        assert journal.erase("lost", reason) == 1
+        assert journal.quarantine() == ()
+        assert send(journal, without_clips).quarantined != ()
+        lines = journal.head.seq
+    for _ in range(3):
+        with Journal.open(tmp_path / "j", "r", app="t") as journal:
+            assert journal.recovered == ""
+            assert journal.erase("lost", reason) == 0
+            assert send(journal, without_clips).quarantined == ()
+            assert journal.head.seq == lines
 
 
 def test_waits_grow_to_a_bound_and_start_over() -> None:
