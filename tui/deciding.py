@@ -159,5 +159,5 @@ class Deciding:
         except StoreError:
             came = 0  # the background sync says what is wrong
         if came:
-            self._on.clips_came(came)
+            self._on.news.clips_came(came)
         self._on.fetch_ahead()
