@@ -1,0 +1,90 @@
+"""A decision falls on the clip that it was meant for, once, and is told as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from earmark.queue.decision import Verdict
+
+if TYPE_CHECKING:
+    from unit.screen.conftest import Desk, Open
+
+
+def lose(desk: Desk) -> None:
+    desk.on.news.leases_lost(desk.sitting.session.withdraw("b"))
+
+
+# -- what waits to be told from a held key ---------------------------------------------------------------------------
+
+
+def test_a_quick_second_press_decides_the_clip_on_which_it_was_pressed(open_desk: Open) -> None:
+    async def quick() -> None:
+        async with open_desk() as desk:
+            await desk.decide("s")
+            await desk.press("s", after=0.5)
+            await desk.rest()
+            assert desk.verdicts == [("a", Verdict.SKIPPED), ("b", Verdict.SKIPPED)]
+
+    asyncio.run(quick())
+
+
+def test_a_decision_that_waits_does_not_fall_on_the_clip_after_the_one_it_was_meant_for(open_desk: Open) -> None:
+    async def overtaken() -> None:
+        async with open_desk() as desk:
+            await desk.decide("s")
+            await desk.press("s", after=0.5)
+            await desk.press("c", after=0.07)
+            await desk.rest()
+            assert desk.verdicts == [("a", Verdict.SKIPPED), ("b", Verdict.CRITICAL)]
+            assert desk.here == "c"
+
+    asyncio.run(overtaken())
+
+
+@pytest.mark.parametrize("vanish", [lambda desk: desk.withdraw("b"), lose], ids=["withdrawn", "lease lost"])
+def test_a_decision_that_waits_goes_with_its_clip(open_desk: Open, vanish: Callable[[Desk], None]) -> None:
+    async def gone() -> None:
+        async with open_desk() as desk:
+            await desk.decide("s")
+            await desk.press("s", after=0.5)
+            vanish(desk)
+            await desk.rest()
+            assert desk.verdicts == [("a", Verdict.SKIPPED)]
+            assert desk.here == "c"
+
+    asyncio.run(gone())
+
+
+def test_taking_back_that_waits_takes_back_what_was_the_last_when_it_was_pressed(open_desk: Open) -> None:
+    async def overtaken() -> None:
+        async with open_desk("abcd") as desk:
+            for _ in range(3):
+                await desk.decide("u")
+            await desk.press("backspace", after=2.0)
+            await desk.rest()
+            assert desk.here == "c"
+            await desk.press("backspace", after=0.5)
+            await desk.press("s", after=0.07)
+            await desk.rest()
+            assert desk.verdicts[-2:] == [("c", Verdict.RETRACTED), ("c", Verdict.SKIPPED)]
+            assert desk.here == "d"
+
+    asyncio.run(overtaken())
+
+
+def test_taking_back_twice_takes_two_back(open_desk: Open) -> None:
+    async def twice() -> None:
+        async with open_desk() as desk:
+            await desk.decide("u")
+            await desk.decide("s")
+            await desk.press("backspace", after=2.0)
+            await desk.rest()
+            await desk.press("backspace", after=0.5)
+            await desk.rest()
+            assert desk.verdicts[2:] == [("b", Verdict.RETRACTED), ("a", Verdict.RETRACTED)]
+
+    asyncio.run(twice())
