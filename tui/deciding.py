@@ -68,13 +68,16 @@ class Deciding:
         here = self._session.current
         if self.busy or here is None:
             return
-        judged = self.guard.judge(action, time.monotonic())
+        verdict = DECISIONS[action]
+        # Saving and accepting are one key in every keymap of ours: held down, it saves and accepts nothing more.
+        key = "text" if verdict in HAS_TEXT else verdict.value
+        judged = self.guard.judge(key, time.monotonic())
         if judged == "ignore":
             self._on.app.say("That was quick: the clip has only just opened. Press again to decide.", "warn")
         elif judged == "wait":
-            self._on.later(self._unless_held(DECISIONS[action], here))
+            self._on.later(self._unless_held(verdict, here))
         else:
-            self.decide(DECISIONS[action])
+            self.decide(verdict)
 
     async def _unless_held(self, verdict: Verdict, meant: Place) -> None:
         await asyncio.sleep(REPEAT_GAP)

@@ -88,3 +88,18 @@ def test_taking_back_twice_takes_two_back(open_desk: Open) -> None:
             assert desk.verdicts[2:] == [("b", Verdict.RETRACTED), ("a", Verdict.RETRACTED)]
 
     asyncio.run(twice())
+
+
+def test_a_held_enter_saves_the_text_and_does_not_accept_the_next_clip(open_desk: Open) -> None:
+    async def held() -> None:
+        async with open_desk() as desk:
+            await desk.press("e", "x")
+            await desk.decide("enter")
+            await desk.press("enter", after=0.46)
+            for _ in range(30):
+                await desk.press("enter", after=0.033)
+            await desk.rest()
+            assert desk.verdicts == [("a", Verdict.CORRECTED)]
+            assert desk.here == "b"
+
+    asyncio.run(held())
