@@ -161,7 +161,7 @@ class Deciding:
     async def _top_up(self) -> None:
         try:
             came = await self._sitting.top_up()
-        except StoreError:
+        except (JournalError, StoreError):
             came = 0  # the background sync says what is wrong
         if came:
             self._on.news.clips_came(came)

@@ -27,8 +27,8 @@ def leased(name: str) -> Leased:
 
 
 class PaperSitting:
-    """A sitting whose disk is a list, and whose store gives nothing. `refuses` is what the disk says, if it refuses;
-    `did` tells in which order it was asked for what.
+    """A sitting whose disk is a list, and whose store has no more clips. `refuses` is what the disk raises where it
+    refuses, `gives` what comes of asking for more clips; `did` tells in which order it was asked for what.
     """
 
     why_lost = "This clip's lease ran out and somebody else has it now. Here is the next."
@@ -43,6 +43,7 @@ class PaperSitting:
         self.offline = ""
         self.decisions: list[Decision] = []
         self.refuses: Exception | None = None
+        self.gives: Exception | None = None
         self.did: list[str] = []
         self._ids = itertools.count()
 
@@ -64,6 +65,8 @@ class PaperSitting:
         self.did.append("drafts")
 
     async def top_up(self) -> int:
+        if self.gives is not None:
+            raise self.gives
         return 0
 
     def begin_to_leave(self) -> None:

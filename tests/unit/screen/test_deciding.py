@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from earmark.queue.decision import Verdict
+from earmark.queue.journal import JournalError
+from earmark.queue.store.interface import StoreError
 
 if TYPE_CHECKING:
     from unit.screen.conftest import Desk, Open
@@ -103,3 +105,15 @@ def test_a_held_enter_saves_the_text_and_does_not_accept_the_next_clip(open_desk
             assert desk.here == "b"
 
     asyncio.run(held())
+
+
+@pytest.mark.parametrize("trouble", [StoreError("away"), JournalError("cannot be read")], ids=["store", "journal"])
+def test_no_more_clips_after_a_decision_end_nothing(open_desk: Open, trouble: Exception) -> None:
+    async def away() -> None:
+        async with open_desk() as desk:
+            desk.sitting.gives = trouble
+            await desk.decide("s")
+            desk.sitting.gives = None
+            await desk.decide("u")
+
+    asyncio.run(away())
