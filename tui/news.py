@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
+from earmark.keymaps.actions import Context
 from earmark.queue.sync import Sent
 from earmark.tui.opening import words_of
 
@@ -39,10 +41,12 @@ class News:
         self._gone(on_screen, self._on.sitting.why_lost)
 
     def _gone(self, on_screen: bool, words: str) -> None:
-        on = self._on
+        on, now = self._on, time.monotonic()
         if on_screen:
+            if on.context is Context.EDIT or on.stray.pending(now):
+                words = on.stray.closed(math.inf if on.blank else now, words)
             on.forget_clip()
-            on.visit(on.session.advance(time.monotonic()))
+            on.visit(on.session.advance(now))
             on.app.say(words, "warn")
         on.fetch_ahead()
         on.paint_status()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -15,6 +16,7 @@ from earmark.keymaps.keys import joined
 from earmark.queue.journal import JournalError
 from earmark.queue.session import Place
 from earmark.tui.deciding import DECISIONS, Deciding
+from earmark.tui.guard import Stray
 from earmark.tui.news import News
 from earmark.tui.panels import Panels
 from earmark.tui.screens.panels import hint_line, shown
@@ -53,6 +55,7 @@ class Reviewing:
         self.told = False  # something of which there is more need than of why there is no sound
         self.deciding = Deciding(self)
         self.news = News(self)
+        self.stray = Stray()
         self.ending = False
         """The program is being left: nothing begins any more."""
         self._last_key_at = time.monotonic()
@@ -72,14 +75,18 @@ class Reviewing:
 
     def key(self, key: str, character: str | None) -> bool:
         """A key was pressed. True when it was ours; False leaves it to the text field."""
-        self._last_key_at = time.monotonic()
+        self._last_key_at = now = time.monotonic()
         if self.ending or not self._do:
             return True
         if self.blank:
             self.wake()
             return True
-        self.app.say("")
         action = self.keymap.lookup(self.context, key, character)
+        # What acts from the text field too was meant, whether or not there is one.
+        if (action is None or action.context is not Context.ANYWHERE) and self.stray.caught(now):
+            self.app.tell(self.stray.words, "warn")
+            return True
+        self.app.say("")
         if self.deciding.busy and (action is None or action.id not in ("review.quit", "anywhere.quit")):
             self.app.say("Saving …")
             return True
@@ -289,6 +296,7 @@ class Reviewing:
             self.hearing.rest()
             if self.context is Context.EDIT:
                 self.leave_edit()
+                self.stray.closed(math.inf, "Your text is kept, not saved yet.")
             self.screen.add_class("-blank")
             self.later(self._keep_drafts())
 
@@ -302,6 +310,8 @@ class Reviewing:
         """The key that wakes the screen does nothing else."""
         self.blank = False
         self.screen.remove_class("-blank")
+        if self.stray.caught(time.monotonic()):
+            self.app.tell(self.stray.words, "warn")
         self.fetch_ahead()
 
     # -- painting ----------------------------------------------------------------------------------------------------

@@ -165,6 +165,7 @@ def open_desk(monkeypatch: pytest.MonkeyPatch) -> Open:
         for module in ("deciding", "news", "panels", "reviewing"):
             monkeypatch.setattr(f"earmark.tui.{module}.time", SimpleNamespace(monotonic=lambda: desk.now))
         monkeypatch.setattr("earmark.tui.deciding.asyncio", SimpleNamespace(sleep=desk.sleep))
+        desk.on._last_key_at = desk.now
         async with desk.app.run_test(size=(80, 24)) as desk.pilot:
             desk.now += 1.0
             yield desk
