@@ -184,7 +184,7 @@ class Hearing:
     def say_trouble(self) -> None:
         """Say why there is no sound, and that one can decide all the same."""
         if self.trouble is not None:
-            self._app.say(f"{self.trouble} You can decide unheard; each decision says so.", "warn")
+            self._app.tell(f"{self.trouble} You can decide unheard; each decision says so.", "warn")
 
     @property
     def active(self) -> bool:
@@ -200,9 +200,9 @@ class Hearing:
             if self.trouble is not None:
                 self.say_trouble()
             elif event.reason:
-                self._app.say(f"Sound by {event.name}: {event.reason}.", "warn")
+                self._app.tell(f"Sound by {event.name}: {event.reason}.", "warn")
             elif was_silent:
-                self._app.say(f"Sound goes out by {event.name}.", "good")
+                self._app.tell(f"Sound goes out by {event.name}.", "good")
             changed()
         self._watch()
 

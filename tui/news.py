@@ -19,16 +19,22 @@ class News:
 
     def __init__(self, reviewing: Reviewing) -> None:
         self._on = reviewing
+        self._said: str | None = None
 
     def sync_changed(self) -> None:
         """The line to the store, or what waits to go over it, changed."""
-        on = self._on
+        on, sync = self._on, self._on.sitting.sync
         on.paint_status()
-        if on.sitting.sync.sign_in and not on.screen.alarmed:
+        words = sync.words
+        if sync.sign_in:
             from earmark.tui.signing import asked_to
 
-            on.app.say(asked_to(on.keymap), "warn")
-        elif (words := on.sitting.sync.words) and not on.screen.alarmed:
+            words = asked_to(on.keymap)
+        # Each decision changes how much is unsent: said again, it would stand over what became of the decision.
+        if words and (words == self._said or on.screen.alarmed):
+            return
+        self._said = words
+        if words:
             on.app.say(words, "warn")
 
     def clips_withdrawn(self, on_screen: bool) -> None:
@@ -60,10 +66,13 @@ class News:
         on = self._on
         if on.session.current is None:
             on.visit(on.session.advance(time.monotonic()), play=False)
-            on.app.say(f"{count} more clips came. Press a key to hear the first.")
+            on.app.tell(f"{count} more clips came. Press a key to hear the first.")
         on.paint_status()
 
     def has_sent(self, sent: Sent) -> None:
         """The store has what it had not; some lines it may have set aside."""
         if words := words_of(sent):
-            self._on.app.say(words, "bad" if sent.quarantined else "muted")
+            if sent.quarantined:
+                self._on.app.say(words, "bad")
+            else:
+                self._on.app.tell(words)

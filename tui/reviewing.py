@@ -224,7 +224,7 @@ class Reviewing:
                 place.offered = False
                 self.told = True
                 edit, accept = shown(self.keymap, "review.edit"), shown(self.keymap, "review.accept")
-                self.app.say(f"You left this text unfinished: {edit} goes on with it, {accept} saves it.", "warn")
+                self.app.tell(f"You left this text unfinished: {edit} goes on with it, {accept} saves it.", "warn")
         self.paint_status()
 
     def previous(self) -> None:

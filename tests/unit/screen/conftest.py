@@ -22,10 +22,6 @@ from earmark.tui.settings import Settings
 from earmark.tui.sitting import SyncState
 
 
-def leased(name: str) -> Leased:
-    return Leased(f"lease-{name}", Clip(name, 3.0, 16000, Hypothesis(f"machine text {name}")), 1e12)
-
-
 class PaperSitting:
     """A sitting whose disk is a list, and whose store has no more clips. `refuses` is what the disk raises where it
     refuses, `gives` what comes of asking for more clips; `did` tells in which order it was asked for what.
@@ -35,7 +31,7 @@ class PaperSitting:
 
     def __init__(self, names: str) -> None:
         self.session = Session("ann")
-        self.session.extend(map(leased, names))
+        self.lease(names)
         self.batch = MagicMock()
         self.batch.is_withdrawn.return_value = False
         self.sync = SyncState()
@@ -46,6 +42,11 @@ class PaperSitting:
         self.gives: Exception | None = None
         self.did: list[str] = []
         self._ids = itertools.count()
+
+    def lease(self, names: str, **drafts: str) -> None:
+        """A clip for each letter, with what was left unfinished of it."""
+        clips = [Clip(name, 3.0, 16000, Hypothesis(f"machine text {name}")) for name in names]
+        self.session.extend((Leased(f"lease-{clip.id}", clip, 1e12) for clip in clips), drafts=drafts)
 
     def start(self, watcher: Any) -> None: ...
 
