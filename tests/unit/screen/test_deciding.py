@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from earmark.queue.decision import Verdict
-from earmark.queue.journal import JournalError
+from earmark.queue.heard import Heard as SoFar
+from earmark.queue.journal import JournalError, NotSaved
 from earmark.queue.store.interface import StoreError
 
 if TYPE_CHECKING:
@@ -117,3 +118,23 @@ def test_no_more_clips_after_a_decision_end_nothing(open_desk: Open, trouble: Ex
             await desk.decide("u")
 
     asyncio.run(away())
+
+
+def test_a_critical_mark_that_was_not_saved_keeps_the_second_at_which_it_was_first_pressed(open_desk: Open) -> None:
+    async def refused() -> None:
+        async with open_desk("ab", silent=False) as desk:
+            player = desk.player
+            player.configure_mock(clip="a", position=1.7, heard=0.5, starts=1)
+            player.heard_so_far.return_value = SoFar()
+            player.stop.side_effect = lambda: player.configure_mock(clip=None, position=0.0, heard=0.0, starts=0)
+            desk.sitting.refuses = NotSaved("the disk is full.")
+            await desk.press("c", after=2.0)
+            await desk.rest()
+            assert desk.notice.startswith("NOT SAVED")
+            assert player.clip is None
+            desk.sitting.refuses = None
+            await desk.decide("c")
+            await desk.decide("c")
+            assert [(one.clip, one.pressed) for one in desk.sitting.decisions] == [("a", 1.7), ("b", 0.0)]
+
+    asyncio.run(refused())
