@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -353,6 +354,9 @@ class Reviewing:
 
     async def _end(self) -> None:
         self.sitting.begin_to_leave()
+        # What is typed is safe before anything waits for the store. At the end it is tried once more, and told.
+        with suppress(JournalError, OSError):
+            await self.sitting.save_drafts()
         await self._tasks.drain()
         try:
             await self.sitting.end()

@@ -64,6 +64,8 @@ class PaperSitting:
 
     async def save_drafts(self) -> None:
         self.did.append("drafts")
+        if self.refuses is not None:
+            raise self.refuses
 
     async def top_up(self) -> int:
         if self.gives is not None:
