@@ -271,6 +271,14 @@ class Session:
             pressed=round(heard.position, 2) if critical else None,
         )
 
+    @property
+    def last(self) -> str | None:
+        """The id of the decision that would be taken back next; None when there is none."""
+        if not self._undo:
+            return None
+        latest = self.places[self._by_clip[self._undo[-1][0]]].latest
+        return None if latest is None else latest.id
+
     def retract(self, stamp: Stamp) -> Decision | None:
         """The decision that takes the last one back; None when there is none, or a critical mark is no longer to be
         taken back. Taking a revision back gives the verdict that it revised once more.

@@ -134,6 +134,11 @@ class EarmarkApp(App[None], inherit_bindings=False):
         """One line for the reviewer."""
         self.review_screen.say(text, look)
 
+    def tell(self, text: str, look: str = "muted") -> None:
+        """The same for what no key asked for: an alarm that stands goes on standing."""
+        if not self.review_screen.alarmed:
+            self.say(text, look)
+
     # -- input -------------------------------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:

@@ -65,19 +65,24 @@ class Deciding:
 
     def press(self, action: str) -> None:
         """A decision key was pressed: decide, unless the key is held down or the clip has only just opened."""
-        if self.busy or self._session.current is None:
+        here = self._session.current
+        if self.busy or here is None:
             return
-        judged = self.guard.judge(action, time.monotonic())
+        verdict = DECISIONS[action]
+        # Saving and accepting are one key in every keymap of ours: held down, it saves and accepts nothing more.
+        key = "text" if verdict in HAS_TEXT else verdict.value
+        judged = self.guard.judge(key, time.monotonic())
         if judged == "ignore":
             self._on.app.say("That was quick: the clip has only just opened. Press again to decide.", "warn")
         elif judged == "wait":
-            self._on.later(self._unless_held(DECISIONS[action]))
+            self._on.later(self._unless_held(verdict, here))
         else:
-            self.decide(DECISIONS[action])
+            self.decide(verdict)
 
-    async def _unless_held(self, verdict: Verdict) -> None:
+    async def _unless_held(self, verdict: Verdict, meant: Place) -> None:
         await asyncio.sleep(REPEAT_GAP)
-        if self.guard.confirmed():
+        # Meanwhile another key may have decided the clip or left it, or its customer taken it back.
+        if self.guard.confirmed() and self._session.current is meant:
             self.decide(verdict)
 
     def decide(self, verdict: Verdict) -> None:
@@ -112,13 +117,13 @@ class Deciding:
         """Take the last decision back, unless the key is held down."""
         judged = self._undo_guard.judge("undo", time.monotonic())
         if judged == "wait":
-            self._on.later(self._undo_unless_held())
+            self._on.later(self._undo_unless_held(self._session.last))
         elif judged == "go":
             self._take_back()
 
-    async def _undo_unless_held(self) -> None:
+    async def _undo_unless_held(self, meant: str | None) -> None:
         await asyncio.sleep(REPEAT_GAP)
-        if self._undo_guard.confirmed():
+        if self._undo_guard.confirmed() and self._session.last == meant:
             self._take_back()
 
     def _take_back(self) -> None:
@@ -156,8 +161,8 @@ class Deciding:
     async def _top_up(self) -> None:
         try:
             came = await self._sitting.top_up()
-        except StoreError:
+        except (JournalError, StoreError):
             came = 0  # the background sync says what is wrong
         if came:
-            self._on.clips_came(came)
+            self._on.news.clips_came(came)
         self._on.fetch_ahead()

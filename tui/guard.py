@@ -1,4 +1,4 @@
-"""Telling a meant decision from a key held down. Pure: it is told the time."""
+"""Telling a meant decision from a key held down, and a command from text gone astray. Pure: it is told the time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ at rest.
 
 REPEAT_GAP = 0.12
 """Repeats follow each other within this time; two presses of a finger do not."""
+
+TYPING_GAP = 1.0
+"""Seconds: whoever types seldom waits so long between two letters, and has seen by then that the text field is gone."""
+
+PAUSE_FIRST = "Keys act again after a second without one."
 
 
 class Guard:
@@ -52,3 +57,33 @@ class Guard:
     def confirmed(self) -> bool:
         """Whether the key that had to wait stayed the only one."""
         return not self._held
+
+
+class Stray:
+    """Catches what is typed for a text field that has been closed under the hand: as commands, the letters would act on
+    whatever is on the screen now. It does so until the hand pauses.
+    """
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+        self.words = ""
+        """What to say while keys are caught."""
+
+    def closed(self, now: float, why: str) -> str:
+        """The text field was closed, and no key had asked for it; gives the words to say. `now` is infinite where
+        nobody looks: then the pause counts from the next key.
+        """
+        self._last = now
+        self.words = f"{why} {PAUSE_FIRST}"
+        return self.words
+
+    def pending(self, now: float) -> bool:
+        """Whether the hand may be typing still."""
+        return now - self._last < TYPING_GAP
+
+    def caught(self, now: float) -> bool:
+        """Whether a key pressed at `now` was meant for the text field."""
+        if not self.pending(now):
+            return False
+        self._last = now
+        return True

@@ -37,6 +37,7 @@ class Hearing:
         self._must_hear = must_hear
         self._clip: str | None = None
         self._place: Place | None = None
+        self._stood = 0.0  # where the playhead was when the player had to forget the clip
         self._loading: asyncio.Task[None] | None = None
         self._waiting = ""
         self._timer: Timer | None = None
@@ -62,6 +63,7 @@ class Hearing:
             self._loading.cancel()
         self._clip = place.clip.id if place is not None else None
         self._place = place
+        self._stood = 0.0
         self._waiting = ""
         self.held = not play
         if place is None:
@@ -110,7 +112,7 @@ class Hearing:
         player, place = self._player, self._place
         if place is None:
             return Heard(audible=self.trouble is None)
-        share, plays, position = place.heard.share(place.clip.duration), place.plays, 0.0
+        share, plays, position = place.heard.share(place.clip.duration), place.plays, self._stood
         if player.clip == place.clip.id:
             share, plays, position = player.heard, plays + player.starts, player.position
         return Heard(share, plays, position, self.trouble is None)
@@ -119,6 +121,7 @@ class Hearing:
         place, player = self._place, self._player
         if place is not None and player.clip == place.clip.id:
             place.heard, place.plays = player.heard_so_far(), place.plays + player.starts
+            self._stood = player.position
 
     def forget(self) -> None:
         """Silence, and nothing of the clip's sound stays with the player."""
@@ -184,7 +187,7 @@ class Hearing:
     def say_trouble(self) -> None:
         """Say why there is no sound, and that one can decide all the same."""
         if self.trouble is not None:
-            self._app.say(f"{self.trouble} You can decide unheard; each decision says so.", "warn")
+            self._app.tell(f"{self.trouble} You can decide unheard; each decision says so.", "warn")
 
     @property
     def active(self) -> bool:
@@ -200,9 +203,9 @@ class Hearing:
             if self.trouble is not None:
                 self.say_trouble()
             elif event.reason:
-                self._app.say(f"Sound by {event.name}: {event.reason}.", "warn")
+                self._app.tell(f"Sound by {event.name}: {event.reason}.", "warn")
             elif was_silent:
-                self._app.say(f"Sound goes out by {event.name}.", "good")
+                self._app.tell(f"Sound goes out by {event.name}.", "good")
             changed()
         self._watch()
 

@@ -74,13 +74,15 @@ class Panels:
             self._fill_help()
 
     def close(self) -> None:
-        """Close whatever panel is open."""
+        """Close whatever panel is open; where nothing is left to decide, what is said of that comes back."""
         if self.open is not None:
             self.open = None
             self._clips = []
             self._on.screen.panel.fill([])
             self._on.screen.remove_class("-panel")
             self._on.paint_hints()
+            if self._on.session.current is None:
+                self.summary()
 
     def key(self, key: str) -> bool:
         """A key pressed while a panel is open. True when it was the panel's."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,9 @@ from earmark.keymaps.keymap import Keymap
 from earmark.keymaps.keys import joined
 from earmark.queue.journal import JournalError
 from earmark.queue.session import Place
-from earmark.queue.sync import Sent
 from earmark.tui.deciding import DECISIONS, Deciding
-from earmark.tui.opening import words_of
+from earmark.tui.guard import Stray
+from earmark.tui.news import News
 from earmark.tui.panels import Panels
 from earmark.tui.screens.panels import hint_line, shown
 from earmark.tui.screens.review import Playing, ReviewScreen
@@ -53,6 +55,8 @@ class Reviewing:
         self._greeting = greeting
         self.told = False  # something of which there is more need than of why there is no sound
         self.deciding = Deciding(self)
+        self.news = News(self)
+        self.stray = Stray()
         self.ending = False
         """The program is being left: nothing begins any more."""
         self._last_key_at = time.monotonic()
@@ -72,14 +76,18 @@ class Reviewing:
 
     def key(self, key: str, character: str | None) -> bool:
         """A key was pressed. True when it was ours; False leaves it to the text field."""
-        self._last_key_at = time.monotonic()
+        self._last_key_at = now = time.monotonic()
         if self.ending or not self._do:
             return True
         if self.blank:
             self.wake()
             return True
-        self.app.say("")
         action = self.keymap.lookup(self.context, key, character)
+        # What acts from the text field too was meant, whether or not there is one.
+        if (action is None or action.context is not Context.ANYWHERE) and self.stray.caught(now):
+            self.app.tell(self.stray.words, "warn")
+            return True
+        self.app.say("")
         if self.deciding.busy and (action is None or action.id not in ("review.quit", "anywhere.quit")):
             self.app.say("Saving …")
             return True
@@ -183,7 +191,7 @@ class Reviewing:
         self.hearing.open(self.session.current)
         if not self.told:
             hearing.say_trouble()
-        self.sitting.start(self)
+        self.sitting.start(self.news)
         self.app.set_interval(1.0, self._idle)
         self.fetch_ahead()
 
@@ -217,7 +225,7 @@ class Reviewing:
                 place.offered = False
                 self.told = True
                 edit, accept = shown(self.keymap, "review.edit"), shown(self.keymap, "review.accept")
-                self.app.say(f"You left this text unfinished: {edit} goes on with it, {accept} saves it.", "warn")
+                self.app.tell(f"You left this text unfinished: {edit} goes on with it, {accept} saves it.", "warn")
         self.paint_status()
 
     def previous(self) -> None:
@@ -227,6 +235,14 @@ class Reviewing:
             self.app.say("This is the first clip of the sitting.")
         else:
             self.visit(place)
+
+    def forget_clip(self) -> None:
+        """Silence, and nothing of the clip stays on the screen, in the field, in a panel or in a cache."""
+        self.hearing.forget()
+        self.leave_field()
+        self.panels.close()
+        self.screen.hide_text()
+        cached_cell_len.cache_clear()
 
     def sign_in(self) -> None:
         """Leave for the prompt of the store's host, and come back."""
@@ -281,6 +297,7 @@ class Reviewing:
             self.hearing.rest()
             if self.context is Context.EDIT:
                 self.leave_edit()
+                self.stray.closed(math.inf, "Your text is kept, not saved yet.")
             self.screen.add_class("-blank")
             self.later(self._keep_drafts())
 
@@ -294,60 +311,9 @@ class Reviewing:
         """The key that wakes the screen does nothing else."""
         self.blank = False
         self.screen.remove_class("-blank")
+        if self.stray.caught(time.monotonic()):
+            self.app.tell(self.stray.words, "warn")
         self.fetch_ahead()
-
-    # -- what the sitting says ---------------------------------------------------------------------------------------
-
-    def sync_changed(self) -> None:
-        """The line to the store, or what waits to go over it, changed."""
-        self.paint_status()
-        if self.sitting.sync.sign_in and not self.screen.alarmed:
-            from earmark.tui.signing import asked_to
-
-            self.app.say(asked_to(self.keymap), "warn")
-        elif (words := self.sitting.sync.words) and not self.screen.alarmed:
-            self.app.say(words, "warn")
-
-    def clips_withdrawn(self, on_screen: bool) -> None:
-        """Customers took clips back; where the one on the screen is among them, it vanishes, with words."""
-        self.panels.close()
-        self._gone(on_screen, "The customer took this recording back: it is gone from here.")
-
-    def leases_lost(self, on_screen: bool) -> None:
-        """Leases ran out and somebody else got the clips."""
-        self._gone(on_screen, self.sitting.why_lost)
-
-    def _gone(self, on_screen: bool, words: str) -> None:
-        if on_screen:
-            self.forget_clip()
-            self.visit(self.session.advance(time.monotonic()))
-            self.app.say(words, "warn")
-        self.fetch_ahead()
-        self.paint_status()
-
-    def forget_clip(self) -> None:
-        """Silence, and nothing of the clip stays on the screen, in the field, in a panel or in a cache."""
-        self.hearing.forget()
-        self.leave_field()
-        self.panels.close()
-        self.screen.hide_text()
-        cached_cell_len.cache_clear()
-
-    def disk_trouble(self, words: str) -> None:
-        """The disk refused something that nobody waits for."""
-        self.app.say(words, "bad")
-
-    def clips_came(self, count: int) -> None:
-        """More clips were leased."""
-        if self.session.current is None:
-            self.visit(self.session.advance(time.monotonic()), play=False)
-            self.app.say(f"{count} more clips came. Press a key to hear the first.")
-        self.paint_status()
-
-    def has_sent(self, sent: Sent) -> None:
-        """The store has what it had not; some lines it may have set aside."""
-        if words := words_of(sent):
-            self.app.say(words, "bad" if sent.quarantined else "muted")
 
     # -- painting ----------------------------------------------------------------------------------------------------
 
@@ -388,6 +354,9 @@ class Reviewing:
 
     async def _end(self) -> None:
         self.sitting.begin_to_leave()
+        # What is typed is safe before anything waits for the store. At the end it is tried once more, and told.
+        with suppress(JournalError, OSError):
+            await self.sitting.save_drafts()
         await self._tasks.drain()
         try:
             await self.sitting.end()

@@ -266,7 +266,13 @@ def test_an_idle_screen_goes_blank_and_the_key_that_wakes_it_does_nothing_else(d
         console.wait(lambda _: is_blank(console), 15)
         console.type("s")
         console.wait(lambda text: "YOUR TEXT" in text and SECRET in text)
+        # Whoever was typing types on: the letters are no commands before a pause.
+        console.type("ques")
+        console.wait("Keys act again after a second without one.")
         assert number(console, "saved") == 0
+        console.wait(lambda _: is_blank(console), 15)
+        console.type("s")
+        console.wait("YOUR TEXT")
         leave(console)
     (draft,) = desk.journal()
     assert (draft["kind"], draft["payload"]["text"]) == ("draft", f"{clip.text} {SECRET}")

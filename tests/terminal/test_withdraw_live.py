@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 
+from terminal.console import earmark
 from terminal.desk import Desk, decide, leave, number, ready, shows, squeezed, wait_for
 
+WITHDRAWN = "The customer took this recording back"
 CORRECTED = "plugh corrected"
 TYPED = "xyzzy half typed"
 
@@ -33,7 +36,7 @@ def test_a_withdrawn_clip_leaves_the_screen_the_journal_and_every_file(desk: Des
         assert told.stdout == "2 clips withdrawn.\n"
         assert "review screen is open" in told.stderr
 
-        console.wait("The customer took this recording back", 15)
+        console.wait(WITHDRAWN, 15)
         wait_for(console, following)
         for text in (TYPED, CORRECTED, shown.text[:20], decided.text[:20]):
             assert squeezed(text) not in squeezed(console.text())
@@ -41,7 +44,8 @@ def test_a_withdrawn_clip_leaves_the_screen_the_journal_and_every_file(desk: Des
         while any(desk.files_with(text) for text in (decided.text, shown.text, CORRECTED, TYPED)):
             assert time.monotonic() < end, [desk.files_with(text) for text in (CORRECTED, TYPED, decided.text)]
             console.settle(0.2, 0.3)
-        # What came before is gone from the sitting too, and the next clip can be decided.
+        # What came before is gone from the sitting too, and the next clip can be decided, once the hand has paused.
+        console.settle(1.2, 1.5)
         console.press("p")
         console.wait("This is the first clip of the sitting.")
         assert shows(console, following)
@@ -58,3 +62,28 @@ def test_a_withdrawn_clip_leaves_the_screen_the_journal_and_every_file(desk: Des
         assert desk.files_with(text) == []
     assert [result.clip for result in desk.results()] == [following.id]
     desk.run("withdraw", "--yes", shown.id)
+
+
+def test_what_is_typed_while_the_clip_vanishes_commands_nothing_on_the_next(desk: Desk) -> None:
+    desk.settings["EARMARK_SYNC_SECONDS"] = "1"
+    shown, following = desk.clips()[:2]
+    with desk.review() as console:
+        ready(console, shown)
+        console.press("e")
+        console.wait("EDITING")
+        withdrawing = subprocess.Popen(earmark("withdraw", "--yes", shown.id), env=desk.environment(), stdout=subprocess.DEVNULL)
+        end = time.monotonic() + 30
+        while WITHDRAWN not in console.text():
+            assert time.monotonic() < end, console.text()
+            console.press("x", pause=0.05)
+        assert withdrawing.wait(20) == 0
+        for letter in "the customer asked us to use dice, enqueue pups" * 2:
+            console.press(letter, pause=0.05)
+            assert WITHDRAWN in console.text(), (letter, console.text())
+        assert "Keys act again after a second without one." in " ".join(console.text().split())
+        assert shows(console, following)
+        assert number(console, "saved") == 0
+        console.settle(1.2, 1.5)
+        decide(console, "s")
+        leave(console)
+    assert [(line["clip"], line["verdict"]) for line in desk.journal()] == [(following.id, "skipped")]

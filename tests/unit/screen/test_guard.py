@@ -1,8 +1,10 @@
-"""A held key decides one clip; a finger that presses twice decides two."""
+"""A held key decides one clip; a finger that presses twice decides two; text that goes astray commands nothing."""
 
 from __future__ import annotations
 
-from earmark.tui.guard import REPEAT_GAP, Guard
+import math
+
+from earmark.tui.guard import PAUSE_FIRST, REPEAT_GAP, Guard, Stray
 
 
 def decided(guard: Guard, presses: list[tuple[float, str]]) -> list[float]:
@@ -68,3 +70,28 @@ def test_nothing_is_decided_before_the_clip_was_painted() -> None:
     guard = Guard()
     guard.opened()
     assert guard.judge("c", 100.0) == "ignore"
+
+
+def caught(stray: Stray, *times: float) -> list[bool]:
+    return [stray.caught(at) for at in times]
+
+
+def test_typing_goes_astray_until_the_hand_pauses() -> None:
+    stray = Stray()
+    assert caught(stray, 0.0, 0.1) == [False, False]
+    assert stray.closed(5.0, "It is gone.") == stray.words == f"It is gone. {PAUSE_FIRST}"
+    assert caught(stray, 5.05, 5.9, 6.8, 7.7, 8.8, 8.9) == [True, True, True, True, False, False]
+
+
+def test_who_looked_up_when_the_field_was_closed_commands_at_once() -> None:
+    stray = Stray()
+    stray.closed(5.0, "It is gone.")
+    assert caught(stray, 6.1, 6.2) == [False, False]
+    assert not stray.pending(6.1)
+
+
+def test_a_field_that_was_closed_while_nobody_looked_counts_from_the_key_that_wakes() -> None:
+    stray = Stray()
+    stray.closed(math.inf, "It is gone.")
+    assert stray.pending(5000.0)
+    assert caught(stray, 5000.0, 5000.9, 5002.0) == [True, True, False]
