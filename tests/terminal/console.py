@@ -155,7 +155,11 @@ class Console:
 
     def type(self, text: str) -> None:
         """Send characters as they are, all at once."""
-        os.write(self._fd, text.encode())
+        self.type_bytes(text.encode())
+
+    def type_bytes(self, sent: bytes) -> None:
+        """Send what may be no text at all."""
+        os.write(self._fd, sent)
 
     def press(self, *keys: str, pause: float = 0.03) -> None:
         """Press keys by name, or single characters."""
