@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,7 +20,7 @@ from earmark.tui.reviewing import Reviewing
 from earmark.tui.screens.review import ReviewScreen
 from earmark.tui.settings import Settings
 from earmark.tui.sitting import Sitting
-from earmark.tui.terminal import forgiving
+from earmark.tui.terminal import forgiving, when_gone
 from earmark.tui.theme import THEMES
 
 if TYPE_CHECKING:
@@ -90,9 +89,7 @@ class EarmarkApp(App[None], inherit_bindings=False):
         self.reviewing.begin(self.hearing)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._stray)
-        for name in ("SIGHUP", "SIGTERM"):
-            if hasattr(signal, name):
-                loop.add_signal_handler(getattr(signal, name), self._hung_up)
+        when_gone(loop, self._hung_up)
 
     def _stray(self, _: asyncio.AbstractEventLoop, said: dict[str, Any]) -> None:
         # A task that nobody awaits has died, and with it saving or sending: that must not pass in silence.
