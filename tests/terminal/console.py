@@ -51,6 +51,7 @@ KEYS = {
     "f9": "\x1b[20~",
     "ctrl+c": "\x03",
     "ctrl+g": "\x07",
+    "ctrl+o": "\x0f",
     "ctrl+t": "\x14",
     "ctrl+y": "\x19",
     "ctrl+z": "\x1a",

@@ -75,6 +75,29 @@ def test_escape_and_a_letter_joined_mean_leave_and_then_the_letter(desk: Desk) -
     assert verdicts(desk) == ["skipped"]
 
 
+def test_enter_that_saves_nothing_puts_no_line_feed_into_the_text(desk: Desk) -> None:
+    clip = desk.clips()[0]
+    keymap = desk.folder / "mine.toml"
+    keymap.write_text('base = "default"\n\n[edit]\nsave = "ctrl+o"\n')
+    with desk.review("--sound", "none", "--keymap", str(keymap)) as console:
+        ready(console, clip)
+        console.press("e")
+        console.wait("EDITING")
+        console.type(" one\r two")
+        console.wait(lambda text: squeezed(f"{clip.text} one two") in squeezed(text))
+        # Left and taken up again, the caret stands where it stood.
+        console.press("enter", "escape")
+        console.wait("YOUR TEXT")
+        console.press("e")
+        console.wait("EDITING")
+        console.type("!")
+        console.wait("two!")
+        past_the_first_moment(console)
+        decide(console, "ctrl+o")
+        leave(console)
+    assert desk.journal()[0]["payload"]["text"] == f"{clip.text} one two!"
+
+
 # -- bytes that are no text --------------------------------------------------------------------------------------------
 
 
