@@ -163,6 +163,7 @@ class EarmarkApp(App[None], inherit_bindings=False):
     def _resized(self) -> None:
         self.reviewing.paint_status()
         self.reviewing.paint_hints()
+        self.review_screen.say_again()
         self.reviewing.panels.resized()
         if self.player is not None:
             self.hearing.paint()
