@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,9 +20,15 @@ from earmark.tui.reviewing import Reviewing
 from earmark.tui.screens.review import ReviewScreen
 from earmark.tui.settings import Settings
 from earmark.tui.sitting import Sitting
+from earmark.tui.terminal import forgiving, when_gone
 from earmark.tui.theme import THEMES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+    from textual.driver import Driver
+
     from earmark.tui.sound.player import Player, PlayerEvent
     from earmark.tui.widgets.editor import Editor
 
@@ -84,9 +89,7 @@ class EarmarkApp(App[None], inherit_bindings=False):
         self.reviewing.begin(self.hearing)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._stray)
-        for name in ("SIGHUP", "SIGTERM"):
-            if hasattr(signal, name):
-                loop.add_signal_handler(getattr(signal, name), self._hung_up)
+        when_gone(loop, self._hung_up)
 
     def _stray(self, _: asyncio.AbstractEventLoop, said: dict[str, Any]) -> None:
         # A task that nobody awaits has died, and with it saving or sending: that must not pass in silence.
@@ -141,6 +144,10 @@ class EarmarkApp(App[None], inherit_bindings=False):
 
     # -- input -------------------------------------------------------------------------------------------------------
 
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's driver for this platform."""
+        return forgiving(super().get_driver_class())
+
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key) and not event.is_forwarded:
             await self.reviewing.deciding.moved.wait()
@@ -161,6 +168,7 @@ class EarmarkApp(App[None], inherit_bindings=False):
     def _resized(self) -> None:
         self.reviewing.paint_status()
         self.reviewing.paint_hints()
+        self.review_screen.say_again()
         self.reviewing.panels.resized()
         if self.player is not None:
             self.hearing.paint()
@@ -188,21 +196,40 @@ class EarmarkApp(App[None], inherit_bindings=False):
     def copy_to_clipboard(self, text: str) -> None:
         """Nothing of a clip leaves for a clipboard."""
 
+    def panic(self, *renderables: RenderableType) -> None:
+        """Something beside the event loop died, such as the thread that reads the keys: leave in order."""
+        from rich.traceback import Traceback
+
+        if self._exception is not None:
+            self._fatal_error()
+            return
+        self._return_code = 1
+        traces = [shown.trace.stacks[0] for shown in renderables if isinstance(shown, Traceback)]
+        for trace in traces:
+            self._tell_fault(trace.exc_type, ((at.filename, at.lineno, at.name) for at in trace.frames))
+        if self.player is None:
+            self._close_messages_no_wait()
+        else:
+            self._hung_up()
+
     def _fatal_error(self) -> None:
-        # Only where it happened, never the values that were at hand: they may be somebody's words.
         import traceback
 
         error = self._exception
         places = traceback.extract_tb(error.__traceback__) if error is not None else []
-        told = [
-            "Earmark stopped because of a fault of its own. Every decision shown as saved is in the journal.",
-            f"{type(error).__name__} at:",
-            *(f"  {place.filename}:{place.lineno} in {place.name}" for place in places[-12:]),
-        ]
-        self._exit_renderables.append(_Plain("\n".join(told) + "\n"))
+        self._tell_fault(type(error).__name__, ((at.filename, at.lineno or 0, at.name) for at in places))
         if self.player is not None:
             self.player.close()
         self._close_messages_no_wait()
+
+    def _tell_fault(self, kind: str, places: Iterable[tuple[str, int, str]]) -> None:
+        # Only where it happened, never the values that were at hand: they may be somebody's words.
+        told = [
+            "Earmark stopped because of a fault of its own. Every decision shown as saved is in the journal.",
+            f"{kind} at:",
+            *(f"  {file}:{line} in {name}" for file, line, name in list(places)[-12:]),
+        ]
+        self._exit_renderables.append(_Plain("\n".join(told) + "\n"))
 
 
 class _Plain:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from earmark.keymaps.actions import Action
     from earmark.tui.reviewing import Reviewing
 
-MOVES = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8, "home": -10_000, "end": 10_000}
+MOVES = {"up": -1, "down": 1, "home": -10_000, "end": 10_000}
+PAGES = {"pageup": -1, "pagedown": 1}
 CLOSE = ("escape", "ctrl+g", "q")
 
 BESIDE_A_PANEL = frozenset(
@@ -89,6 +90,8 @@ class Panels:
         panel = self._on.screen.panel
         if key in MOVES:
             panel.scroll(MOVES[key])
+        elif key in PAGES:
+            panel.scroll(PAGES[key] * panel.page())
         elif key in CLOSE and self.reading:
             self.close()
         elif key == "enter" and self.open == "history" and panel.chosen:

@@ -362,7 +362,7 @@ class Reviewing:
             await self.sitting.end()
         except (JournalError, OSError) as error:
             self.app.farewell = f"The unfinished text is NOT SAVED: {error}"
-        self.app.exit()
+        self.app.exit(return_code=self.app.return_code or 0)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Go on with this when there is time; what has begun is finished before the program is left."""

@@ -51,6 +51,7 @@ KEYS = {
     "f9": "\x1b[20~",
     "ctrl+c": "\x03",
     "ctrl+g": "\x07",
+    "ctrl+o": "\x0f",
     "ctrl+t": "\x14",
     "ctrl+y": "\x19",
     "ctrl+z": "\x1a",
@@ -155,7 +156,11 @@ class Console:
 
     def type(self, text: str) -> None:
         """Send characters as they are, all at once."""
-        os.write(self._fd, text.encode())
+        self.type_bytes(text.encode())
+
+    def type_bytes(self, sent: bytes) -> None:
+        """Send what may be no text at all."""
+        os.write(self._fd, sent)
 
     def press(self, *keys: str, pause: float = 0.03) -> None:
         """Press keys by name, or single characters."""

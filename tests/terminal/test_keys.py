@@ -75,6 +75,52 @@ def test_escape_and_a_letter_joined_mean_leave_and_then_the_letter(desk: Desk) -
     assert verdicts(desk) == ["skipped"]
 
 
+def test_enter_that_saves_nothing_puts_no_line_feed_into_the_text(desk: Desk) -> None:
+    clip = desk.clips()[0]
+    keymap = desk.folder / "mine.toml"
+    keymap.write_text('base = "default"\n\n[edit]\nsave = "ctrl+o"\n')
+    with desk.review("--sound", "none", "--keymap", str(keymap)) as console:
+        ready(console, clip)
+        console.press("e")
+        console.wait("EDITING")
+        console.type(" one\r two")
+        console.wait(lambda text: squeezed(f"{clip.text} one two") in squeezed(text))
+        # Left and taken up again, the caret stands where it stood.
+        console.press("enter", "escape")
+        console.wait("YOUR TEXT")
+        console.press("e")
+        console.wait("EDITING")
+        console.type("!")
+        console.wait("two!")
+        past_the_first_moment(console)
+        decide(console, "ctrl+o")
+        leave(console)
+    assert desk.journal()[0]["payload"]["text"] == f"{clip.text} one two!"
+
+
+# -- bytes that are no text --------------------------------------------------------------------------------------------
+
+
+def test_a_terminal_that_is_not_set_to_utf_8_ends_nothing(desk: Desk) -> None:
+    """What it sends for an umlaut stands as U+FFFD in the text, where one sees it, and the sitting goes on."""
+    clips = desk.clips()
+    with desk.review() as console:
+        ready(console, clips[0])
+        console.press("e")
+        console.wait("EDITING")
+        console.type_bytes(" än".encode("latin-1"))
+        console.type_bytes(" über".encode("latin-1"))
+        console.wait("ber")
+        decide(console, "enter")
+        wait_for(console, clips[1])
+        past_the_first_moment(console)
+        console.type_bytes("ä".encode("latin-1"))
+        decide(console, "s")
+        assert "2 saved, 0 not sent yet." in leave(console)
+    assert verdicts(desk) == ["corrected", "skipped"]
+    assert desk.journal()[0]["payload"]["text"] == f"{clips[0].text} \ufffdn \ufffdber"
+
+
 # -- pasting ---------------------------------------------------------------------------------------------------------
 
 

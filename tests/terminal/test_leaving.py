@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import termios
 from typing import Any
 
@@ -84,6 +85,38 @@ def test_a_lost_line_silences_keeps_the_draft_and_gives_clips_back(desk: Desk, p
         # The children that play are of its process group.
         with pytest.raises(ProcessLookupError):
             os.killpg(console.process.pid, 0)
+    check_draft(desk, clip)
+
+
+DEAF = """
+from textual.drivers.linux_driver import LinuxDriver
+
+process_message = LinuxDriver.process_message
+
+def fail(self, message):
+    if getattr(message, "key", "") == "f9":
+        local = "what was " + "at hand"
+        raise ValueError(local)
+    process_message(self, message)
+
+LinuxDriver.process_message = fail
+from earmark.tui.commands import main
+main()
+"""
+"""The program, in which the thread that reads the keys dies at F9."""
+
+
+def test_when_the_keys_are_no_longer_read_the_draft_is_kept_and_the_fault_told_without_values(desk: Desk) -> None:
+    clip = desk.clips()[0]
+    script = desk.folder / "deaf.py"
+    script.write_text(DEAF)
+    with Console([sys.executable, str(script), "review", "--sound", "none"], desk.environment()) as console:
+        start_typing(console, clip)
+        said = leave(console, "f9", 1)
+        assert "Earmark stopped because of a fault of its own" in said
+        assert "ValueError" in said
+        assert "deaf.py" in said
+        assert "at hand" not in said
     check_draft(desk, clip)
 
 

@@ -104,7 +104,11 @@ def test_a_whole_sitting_away_from_the_store(away: Away) -> None:
         console.type(f"{PASSPHRASE}\r")
         assert console.wait_exit(30) == 0, console.text()
         assert "5 clips checked out until" in console.text()
-        assert PASSPHRASE not in console.raw.decode()
+        raw = console.raw.decode()
+        assert PASSPHRASE not in raw
+        # The bar is drawn, not spelt out, and has nothing of a clip in it.
+        assert "checking out" in raw and "\x1b[2K" in raw and "\\u001b" not in raw
+        assert HEARD not in raw
     assert away.owned() == 5
     away.cut()
 

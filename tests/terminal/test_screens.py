@@ -18,7 +18,7 @@ import pytest
 
 from earmark.tui.settings import THEMES
 from terminal.console import Console
-from terminal.desk import Desk, decide, leave, ready
+from terminal.desk import Desk, decide, leave, number, ready
 
 GOLDENS = Path(__file__).with_name("goldens")
 WRITE = os.environ.get("EARMARK_GOLDENS") == "write"
@@ -125,6 +125,44 @@ def doubt(console: Console, title: str) -> None:
     }
     doubtful = {"‹and›", "‹at›", "‹to›", "‹prickly›", "‹in›", "‹his›"}
     assert underlined == (doubtful if title in ("review", "help", "help, further down") else set()), title
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 16), (60, 10), (40, 12), (30, 5)])
+def test_a_small_window_shows_the_text_the_notice_and_what_is_saved(desk: Desk, columns: int, rows: int) -> None:
+    clips = desk.clips()
+    with desk.review(columns=columns, rows=rows) as console:
+        console.wait(lambda text: "Sound is off" in text and clips[0].text[7:12] in text and "? help" in text, 20)
+        assert number(console, "saved") == number(console, "unsent") == 0
+        console.press("e")
+        console.wait("enter save")
+        console.type(" quux")
+        console.wait("quux")
+        console.press("ctrl+g", "?")
+        console.wait(lambda text: "KEYS" in text and "esc close" in text)
+        assert "mr john" in console.text()
+        console.press("escape")
+        console.wait("? help")
+        decide(console, "s")
+        console.wait("Saved: skipped")
+        assert clips[1].text[:6] in console.text()
+        console.press("z")
+        console.wait("z does nothing")
+        leave(console, "ctrl+c")
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(2, 5), (1, 1)])
+def test_a_window_that_shows_next_to_nothing_ends_nothing(desk: Desk, columns: int, rows: int) -> None:
+    clips = desk.clips()
+    with desk.review() as console:
+        ready(console, clips[0])
+        console.resize(columns, rows)
+        for key in ("z", "e", "x", "ctrl+g", "?", "pagedown", "ctrl+g", "H", "ctrl+g", "s", "z"):
+            console.press(key)
+            console.settle(0.2, 0.6)
+        console.resize(80, 24)
+        console.wait(lambda text: number(console, "saved") == 1 and "z does nothing here. Near it" in text)
+        ready(console, clips[1])
+        leave(console)
 
 
 def test_nothing_blinks_and_no_key_is_asked_of_a_mouse(desk: Desk) -> None:

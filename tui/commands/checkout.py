@@ -120,20 +120,8 @@ def _tell(sent: Sent) -> None:
 
 
 def _fetch(store: ReviewStore, batch: BatchFolder, key: bytes, leased: list[Leased]) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from earmark.queue.offline.checkout import fetch
+    from earmark.tui.commands.bar import counting
 
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    with Progress(
-        TextColumn("checking out"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("checkout", total=None)
-        fetch(store, batch, key, leased, lambda done, total: bar.update(task, completed=done, total=total))
+    with counting("checking out") as counted:
+        fetch(store, batch, key, leased, counted)

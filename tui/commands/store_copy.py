@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from earmark.tui.commands.common import Invocation, invocation, plural
@@ -41,28 +39,16 @@ def copy_command(given: Invocation, source: str, target: str, audio: str | None)
     url_of(settings)
     made_key, master = master_of(settings)
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from earmark.queue.store.copy import copy
+    from earmark.tui.commands.bar import counting
 
-    console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
-    with Progress(
-        TextColumn("copying sound"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("copy", total=None)
+    with counting("copying sound") as counted:
         copied = copy(
             Path(source.removeprefix("sqlite:///")).expanduser(),
             target,
             audio=audio,
             master=master,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_progress=counted,
         )
     if copied.before:
         click.echo("Nothing to do: the whole store has been copied there before.")

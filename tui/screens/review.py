@@ -13,14 +13,18 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from earmark.queue.session import Place, Progress
+from earmark.tui.screens.status import status_line
 from earmark.tui.sitting import SyncState
-from earmark.tui.widgets.lines import Lines, Piece, cells, spread
+from earmark.tui.widgets.lines import Lines, Piece, spread
 from earmark.tui.widgets.panel import Panel
 from earmark.tui.widgets.transcript import Transcript, tokens
 from earmark.tui.widgets.waveform import Waveform
 
 TALL = 28
 """From so many rows on the waveform and the panel are larger."""
+
+SHORT = {"-short": 20, "-low": 13, "-least": 8, "-sliver": 5}
+"""Below so many rows parts shrink or go; the text and the notice, which may say NOT SAVED, stay longest."""
 
 
 class Playing(msgspec.Struct, frozen=True):
@@ -51,6 +55,8 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         self.alarmed = False
         """Whether the notice is one that only a key may clear."""
 
+        self._said = ("", "")
+
     def compose(self) -> ComposeResult:
         yield Lines(id="status")
         yield Waveform(id="waveform")
@@ -76,12 +82,17 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
         self._opened()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.set_class(event.size.height >= TALL, "-tall")
+        rows = event.size.height
+        self.set_class(rows >= TALL, "-tall")
+        for name, enough in SHORT.items():
+            self.set_class(rows < enough, name)
 
     @property
     def inner(self) -> int:
-        """The width, in cells, between the margins; the terminal's own while the screen is not laid out yet."""
-        return (self.size.width or self.app.size.width) - 2
+        """The width, in cells, between the margins, at least 1; the terminal's own while the screen is not laid out
+        yet.
+        """
+        return max(1, (self.size.width or self.app.size.width) - 2)
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -111,34 +122,10 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
     def show_status(
         self, progress: Progress, saved: int, sync: SyncState, sound: Piece, unsynced_warn: int, offline: str = ""
     ) -> None:
-        """Progress and pace at the left; saved, unsent and the way out for sound at the right. `offline` says until
-        when there need be no store: then nothing unsent is a reason to worry.
+        """Progress, saved and unsent counts, and the way out for sound; `offline` says until when there need be no
+        store.
         """
-        left: list[Piece] = [("Earmark ", "accent"), (f" {progress.decided} decided · {progress.at_hand} to go", "")]
-        if progress.pace is not None:
-            left.append((f" · {progress.pace:.0f} clips/h", "muted"))
-        many = sync.unsent >= unsynced_warn and not offline
-        right: list[Piece] = [("! sign in again", "warn"), (" · ", "muted")] if sync.sign_in else []
-        right += [(offline, "accent"), (" · ", "muted")] if offline else []
-        right += [
-            (f"saved {saved}", "good" if saved else "muted"),
-            (" · ", "muted"),
-            (
-                f"{'! ' if many or sync.trouble else ''}unsent {sync.unsent}",
-                "warn" if many or sync.trouble else "muted",
-            ),
-            (" · ", "muted"),
-            sound,
-        ]
-        width = self.inner
-        # What is saved and unsent stays longest; the pace goes first, then the way out for sound where it works.
-        if cells([*left, *right]) >= width:
-            left = left[:2]
-        if cells([*left, *right]) >= width and sound[1] == "muted":
-            right = right[:-2]
-        if cells([*left, *right]) >= width:
-            left = left[1:]
-        self.status.show(spread(left, right, width))
+        self.status.show(status_line(progress, saved, sync, sound, unsynced_warn, offline, self.inner))
 
     def show_clock(self, playing: Playing | None, must_hear: float) -> None:
         """State, position, duration, speed, and how much was heard of what must be; nothing without a clip."""
@@ -164,8 +151,13 @@ class ReviewScreen(Screen[None], inherit_bindings=False):
     def say(self, text: str, look: str = "muted") -> None:
         """A sentence or two for the reviewer, on at most two lines; an empty text clears them."""
         self.alarmed = look == "bad" and bool(text)
+        self._said = text, look
         lines = textwrap.wrap(text, self.inner, max_lines=2, placeholder=" …")
         self.notice.show(*(((line, look),) for line in lines), *[()] * (2 - len(lines)))
+
+    def say_again(self) -> None:
+        """The same notice, for the width that there is now."""
+        self.say(*self._said)
 
 
 def label(place: Place) -> tuple[Piece, ...]:

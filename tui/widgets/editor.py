@@ -59,6 +59,8 @@ class Editor(TextArea, inherit_bindings=False):
             if isinstance(event, events.Paste):
                 await self._on_paste(event)
                 return
+            if event.key == "enter":
+                return  # where another key saves, this one would put a line feed into the text
             await self._on_key(event)
             if not event.is_printable:
                 for binding in self._bindings.key_to_bindings.get(event.key, ()):

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from earmark.tui.widgets.lines import Lines, Piece
 
+PAGE = 8
+"""Lines that a page up or down moves by, where so many fit."""
+
 
 class Panel(Lines):
     """Lines with a first one on top; `scroll` moves by lines, `select` marks one of them."""
@@ -24,15 +27,15 @@ class Panel(Lines):
 
     def scroll(self, by: int) -> None:
         """Move the lines, or the mark where there is one."""
-        last = len(self.lines) - 1
         if self.chosen is not None:
-            self.chosen = min(max(self.chosen + by, 1), last)
-            if self.chosen < self.top + 1:
-                self.top = self.chosen - 1
-            self.top = max(self.top, self.chosen - self._room() + 1)
+            self.chosen = min(max(self.chosen + by, 1), len(self.lines) - 1)
         else:
-            self.top = min(max(self.top + by, 0), max(0, len(self.lines) - self._room()))
+            self.top += by
         self._paint()
+
+    def page(self) -> int:
+        """By how many lines to move so that none is passed over unread."""
+        return min(PAGE, max(1, self._room() - 1))
 
     def on_resize(self) -> None:
         self._paint()
@@ -41,15 +44,26 @@ class Panel(Lines):
         return max(self.size.height, 1)
 
     def _paint(self) -> None:
+        room = self._room()
+        self.top = top_of(self.top, self.chosen, room, len(self.lines))
         shown: list[list[Piece]] = []
-        for index in range(self.top, min(self.top + self._room(), len(self.lines))):
+        for index in range(self.top, min(self.top + room, len(self.lines))):
             if self.chosen is None:
                 shown.append(list(self.lines[index]))
                 continue
             here = index == self.chosen
             mark: Piece = ("▸ " if here else "  ", "accent")
             shown.append([mark, *((text, "strong" if here and not look else look) for text, look in self.lines[index])])
-        below = len(self.lines) - self.top - self._room()
-        if below > 0 and shown:
+        below = len(self.lines) - self.top - room
+        if below > 0 and room > 1:
             shown[-1] = [(f"… {below + 1} more lines: ↓", "muted")]
         self.show(*shown)
+
+
+def top_of(top: int, chosen: int | None, room: int, count: int) -> int:
+    """The first of `count` lines to show in `room` rows, as near to `top` as may be: the chosen line is in sight, with
+    the one above it where there is room, and not in the last row when that says how many more there are.
+    """
+    if chosen is not None:
+        top = max(min(top, chosen - 1), chosen - max(room - 2, 0))
+    return min(max(top, 0), max(0, count - room))

@@ -31,6 +31,7 @@ class Transcript(Widget):
         self._tokens: tuple[Token, ...] = ()
         self._empty = ""
         self._lines: list[list[Token]] | None = None
+        self._wrapped_for = self.size
 
     def show(self, tokens: Sequence[Token], *, empty: str = "") -> None:
         """Another text; `empty` is said, muted, when there is none."""
@@ -39,9 +40,6 @@ class Transcript(Widget):
         self._tokens, self._empty, self._lines = tuple(tokens), empty, None
         self.refresh()
 
-    def on_resize(self) -> None:
-        self._lines = None
-
     def render_line(self, y: int) -> Strip:
         width, height = self.size
         plain = self.rich_style
@@ -49,12 +47,15 @@ class Transcript(Widget):
         if not self._tokens:
             text = self._empty if y == 0 else ""
             return _line([(text, muted)], width, plain)
-        if self._lines is None:
+        if self._lines is None or self._wrapped_for != self.size:
+            # Another size may be painted before the widget is told of it.
             # A text of 100 kB must not be wrapped whole when some lines of it fit.
+            self._wrapped_for = self.size
             self._lines = wrapped(self._tokens, width, height + 1)
         if y >= len(self._lines):
             return Strip.blank(width, plain)
-        if y == height - 1 and len(self._lines) > height:
+        more = y == height - 1 and len(self._lines) > height
+        if more and y:
             return _line([("… more text than fits here; edit shows it all", muted)], width, plain)
         doubt = self.get_component_rich_style("transcript--doubt")
         pieces: list[tuple[str, Style]] = []
@@ -62,6 +63,8 @@ class Transcript(Widget):
             if i:
                 pieces.append((" ", plain))
             pieces.append((text, doubt if doubtful else plain))
+        if more:  # in the only row the sentence would hide the text
+            return Strip.join([_line(pieces, width - 1, plain), _line([("…", muted)], 1, plain)])
         return _line(pieces, width, plain)
 
 
