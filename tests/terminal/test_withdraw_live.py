@@ -71,7 +71,8 @@ def test_what_is_typed_while_the_clip_vanishes_commands_nothing_on_the_next(desk
         ready(console, shown)
         console.press("e")
         console.wait("EDITING")
-        withdrawing = subprocess.Popen(earmark("withdraw", "--yes", shown.id), env=desk.environment(), stdout=subprocess.DEVNULL)
+        command = earmark("withdraw", "--yes", shown.id)
+        withdrawing = subprocess.Popen(command, env=desk.environment(), stdout=subprocess.DEVNULL)
         end = time.monotonic() + 30
         while WITHDRAWN not in console.text():
             assert time.monotonic() < end, console.text()
