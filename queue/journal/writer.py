@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -23,16 +23,16 @@ from earmark.queue import files
 from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import erasing, fork
 from earmark.queue.journal.erasing import Remains, SetAside
-from earmark.queue.journal.errors import EntryRefused, JournalError, NotSaved, reading, reason_of
+from earmark.queue.journal.errors import EntryRefused, JournalError, NotSaved, reason_of
 from earmark.queue.journal.fit import Unfit
-from earmark.queue.journal.line import Entry, Erasure, Kind, Reason, chain_in, decode, encode, erased
+from earmark.queue.journal.line import Erasure, Kind, Reason, chain_in, decode, encode
 from earmark.queue.journal.lock import take_lock
+from earmark.queue.journal.readable import ReadableJournal
 from earmark.queue.journal.sealing import PayloadSeal
-from earmark.queue.journal.segments import Index, Segment, drafts_of, entries_in, latest_of, load, segment_path
+from earmark.queue.journal.segments import Index, Segment, load, segment_path
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, Quarantined
 
-_DRAFT = b'{"v":1,"kind":"draft",'
 KINDS = {Decision: Kind.DECISION, Draft: Kind.DRAFT, Erasure: Kind.ERASURE}
 
 
@@ -40,7 +40,7 @@ def utc_today() -> date:
     return datetime.now(UTC).date()
 
 
-class Journal:
+class Journal(ReadableJournal):
     """An open journal of `reviewer`.
 
     `device` is the id under which lines are sent; `recovered` says in words what the opening mended, "" for nothing.
@@ -319,58 +319,6 @@ class Journal:
                 raise JournalError(f"the journal could not go on as another device: {reason_of(error)}") from error
             self.reopen()
 
-    # -- reading -----------------------------------------------------------------------------------------------------
-
-    def lines(self, after: int, *, most: int = 2000, most_bytes: int = 3 << 19) -> list[bytes]:
-        """The lines for the store with numbers above `after`, with their line feeds, in order.
-
-        At most `most` (a gate takes no more at once), of `most_bytes` together, and from one segment, but at least one
-        when there is any. A draft's payload never leaves this machine.
-        """
-        with self._turn:
-            for segment in self._segments:
-                if segment.first + len(segment.starts) > after + 1:
-                    with reading():
-                        part = segment.part(after, most, most_bytes)
-                    return [erased(line) if line.startswith(_DRAFT) else line for line in part]
-            return []
-
-    def chain_at(self, seq: int) -> str | None:
-        """The chain of line `seq` ("" for 0: before the first); None when there is no such line."""
-        if seq == 0:
-            return ""
-        line = self._line(seq)
-        return None if line is None else chain_in(line)
-
-    def entries(self) -> Iterator[Entry]:
-        """Every line, decoded, in order. Raises `JournalCorrupt`."""
-        for segment in list(self._segments):
-            with self._turn, reading():
-                data = segment.read()
-            yield from map(self._opened, entries_in(segment.path.name, data))
-
-    def latest(self, clips: Iterable[str] | None = None) -> dict[str, Entry]:
-        """The last decision on each clip, or on those of `clips` that have one."""
-        if clips is None:
-            return latest_of(self.entries())
-        numbers = [seq for clip in clips if (seq := self._index.clips.get(clip))]
-        with self._turn, reading():
-            lines = [self._line(seq) for seq in numbers]
-        return latest_of(self._opened(decode(line)) for line in lines if line is not None)
-
-    def drafts(self) -> dict[str, str]:
-        """The text left unfinished on each clip. A later decision spends it, and so does an empty draft."""
-        with self._turn, reading():
-            lines = [self._line(seq) for seq in self._index.unfinished.values()]
-        return drafts_of(self._opened(decode(line)) for line in lines if line is not None)
-
-    def _opened(self, entry: Entry) -> Entry:
-        return entry if self._seal is None else self._seal.open(entry)
-
-    def clips(self) -> set[str]:
-        """The ids of all clips of which some line speaks."""
-        return set(self._index.clips)
-
     def set_aside(self, quarantined: Sequence[Quarantined]) -> None:
         """Note, durably, which lines the store would not take, and why. Raises `JournalError`."""
         with self._turn:
@@ -384,15 +332,3 @@ class Journal:
                 erasing.note_quarantine(self.folder, rows)
             except OSError as error:
                 raise JournalError(f"what the store set aside could not be noted: {reason_of(error)}") from error
-
-    def quarantine(self) -> tuple[SetAside, ...]:
-        """The lines that the store would not take."""
-        with self._turn, reading():
-            return erasing.quarantine(self.folder)
-
-    def _line(self, seq: int) -> bytes | None:
-        with self._turn, reading():
-            for segment in self._segments:
-                if segment.first <= seq < segment.first + len(segment.starts):
-                    return segment.part(seq - 1, 1, 0)[0]
-            return None
