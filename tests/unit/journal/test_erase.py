@@ -309,6 +309,8 @@ def test_a_text_between_a_mark_and_its_late_erasure_goes_at_once_or_never(
     journal = start()
     told = [(entry.kind, entry.text) for entry in journal.entries()]
     assert told == [("decision", None), ("decision", None), ("decision", None), ("erasure", None)]
+    assert journal.erase("gone", "withdrawal") == 0
+    assert journal.head.seq == 4
     journal.close()
     assert start().recovered == ""
 
