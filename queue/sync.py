@@ -133,8 +133,6 @@ class SearchableJournal(Protocol):
 
     def entries(self) -> Iterator[Entry]: ...
 
-    def quarantine(self) -> Sequence[HasClip]: ...
-
 
 class ErasableJournal(SearchableJournal, Protocol):
     """What the erasure of withdrawn clips needs of a journal."""
@@ -154,8 +152,7 @@ def holding(journal: SearchableJournal, withdrawn: Iterable[str]) -> set[str]:
     # Nothing is written of a withdrawn clip but what was on its way, and the next opening ends an erasure cut off.
     last = {entry.clip: entry.reason for entry in journal.entries() if entry.clip in found}
     erased = {clip for clip, reason in last.items() if reason == "withdrawal"}
-    noted = {note.clip for note in journal.quarantine()}
-    return {clip for clip in found if clip not in erased or clip in noted}
+    return found - erased
 
 
 def erase_withdrawn(journal: ErasableJournal, withdrawn: Iterable[str]) -> int:

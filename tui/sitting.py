@@ -18,6 +18,7 @@ import msgspec
 from earmark.queue.batch import Batch
 from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import Journal, JournalError, NotSaved
+from earmark.queue.journal.retiring import Retirement
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, OfflineReviewStore, Refused, RemoteReviewStore, ReviewStore, StoreError
@@ -32,6 +33,9 @@ Given = TypeVar("Given")
 
 LAST_WORDS = 5.0
 """Seconds that leaving waits for the store: what is unsent then is sent by the next sitting, and leases run out."""
+
+RETIRE = 1.0
+"""Seconds of one round in which old texts are erased: the next withdrawals must not wait for all of them."""
 
 
 class SyncState(msgspec.Struct, frozen=True):
@@ -83,6 +87,7 @@ class Sitting:
         self._every = sync_seconds
         self._lease_seconds = lease_seconds
         self._keep_days = keep_days
+        self._retirement = Retirement(journal)
         self._disk = ThreadPoolExecutor(1, "journal")
         self._fetch = ThreadPoolExecutor(2, "fetch")
         self._wire = ThreadPoolExecutor(1, "sync")
@@ -277,7 +282,12 @@ class Sitting:
         sent = await self._on(self._wire, self._send)
         if self._keep_days:
             before, self._keep_days = told_time(days_ago=self._keep_days), 0.0  # once a sitting is often enough
-            await self._on(self._disk, partial(retire, self.journal, sent.head.seq, before))
+            self._retirement = Retirement(self.journal)
+            # Not on the journal's own thread: a decision would wait until a long journal has been looked through.
+            await self._on(self._wire, partial(retire, self._retirement, sent.head.seq, before))
+        until = time.monotonic() + RETIRE
+        while self._retirement.due and time.monotonic() < until:
+            await self._on(self._disk, partial(self._write, self._retirement.go_on))
         sent, self.untold = self.untold, Sent()
         return sent
 

@@ -1,7 +1,8 @@
 """The journal: the durable, append-only file of one reviewer's decisions for one store.
 
-`writer` has the open journal, `line` the format of a line, `segments` the files, `erasing` and `fork` the two rewrites,
-`verify` and `reading` what needs no lock.
+`writer` has the open journal, and `readable` what it can be asked for; `line` has the format of a line, `segments` the
+files, `erasing` and `fork` the two rewrites, `retiring` the retention rule's share of them; `verify` and `reading` have
+what needs no lock.
 """
 
 from __future__ import annotations

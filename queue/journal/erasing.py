@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,13 +27,72 @@ class SetAside(msgspec.Struct, frozen=True):
     reason: str
 
 
+FEW = 200
+"""The most clips that a retirement erases in one go."""
+
+FEW_SEGMENTS = 4
+"""The most segments that it reads for them, as long as it is for more than one clip."""
+
+
+class Held:
+    """Of each clip that has payloads, the first and the last line with one: its erasure needs no other segments."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+        self._last: dict[str, int] = {}  # where it is not the first
+
+    def __contains__(self, clip: str) -> bool:
+        return clip in self._first
+
+    def note(self, clip: str, seq: int) -> None:
+        """Line `seq`, behind all that were noted before, has a payload of this clip."""
+        if clip in self._first:
+            self._last[clip] = seq
+        else:
+            self._first[clip] = seq
+
+    def last(self, clip: str) -> int:
+        """The last line that has a payload of this clip; 0 for none."""
+        return self._last.get(clip) or self._first.get(clip, 0)
+
+    def drop(self, clips: Iterable[str]) -> None:
+        """These have no payloads any more."""
+        for clip in clips:
+            self._first.pop(clip, None)
+            self._last.pop(clip, None)
+
+    def parted(self, due: Mapping[str, int], segments: Sequence[Segment]) -> Iterator[tuple[Segment, dict[str, int]]]:
+        """Which of `due` (as in `Remains`) to look for in which segments. A clip of which nothing is noted may be
+        anywhere below its number.
+        """
+        starts = [segment.first for segment in segments]
+        parts: dict[int, dict[str, int]] = {}
+        for clip, seq in due.items():
+            for place in _between(starts, self._first.get(clip, 1), self.last(clip) or seq):
+                parts.setdefault(place, {})[clip] = seq
+        for place in sorted(parts):
+            yield segments[place], parts[place]
+
+    def few(self, clips: Sequence[str], segments: Sequence[Segment]) -> Sequence[str]:
+        """The first of `clips`, as many as can be erased in a fraction of a second; one at least."""
+        starts = [segment.first for segment in segments]
+        places: set[int] = set()
+        for count, clip in enumerate(clips):
+            if clip in self:
+                places.update(_between(starts, self._first[clip], self.last(clip)))
+            if count == FEW or (count and len(places) > FEW_SEGMENTS):
+                return clips[:count]
+        return clips
+
+
 class Remains:
     """Watches the lines go by, in order, for payloads that an erasure or a critical mark should have taken along.
 
     `due` gives for each such clip the number below which its payloads must go. `unsaid` are the clips for which no
     erasure line says so yet: the program ended between the critical mark and the erasure. `gone` are the clips of which
     nothing may remain in the scraps. `unnoted` are those in `due` of which no note may remain either that the store set
-    a line aside: the retention rule alone leaves these, since they hold no text.
+    a line aside: the retention rule alone leaves these, since they hold no text. `held` is where the payloads
+    stand that are not due.
     """
 
     def __init__(self) -> None:
@@ -40,13 +100,13 @@ class Remains:
         self.unsaid: set[str] = set()
         self.gone: set[str] = set()
         self.unnoted: set[str] = set()
-        self._live: set[str] = set()
+        self.held = Held()
 
     def see(self, line: Glance) -> None:
         clip = line.clip
         if line.kind is Kind.ERASURE or line.verdict is Verdict.CRITICAL:
-            if clip in self._live:
-                self._live.remove(clip)
+            if clip in self.held:
+                self.held.drop([clip])
                 self.due[clip] = line.seq
                 self.unsaid.add(clip)
                 if line.reason is not Reason.RETENTION:
@@ -55,26 +115,25 @@ class Remains:
                 self.unsaid.discard(clip)
             self.gone.add(clip)
         elif _holds(line):
-            self._live.add(clip)
+            self.held.note(clip, line.seq)
             self.gone.discard(clip)
 
 
 def without(data: bytes, due: Mapping[str, int]) -> tuple[bytes, int]:
     """The lines in `data`, each clip in `due` without payloads in lines below its number, and how many went."""
-    marks = [msgspec.json.encode(clip) for clip in due]
-    if not any(mark in data for mark in marks):
-        return data, 0
+    marks = {msgspec.json.encode(clip) for clip in due}
     kept: list[bytes] = []
     count = 0
     for line in lines_of(data):
-        if any(mark in line for mark in marks):
+        found = _CLIP.search(line)
+        if found and found[1] in marks:
             seen = look(line)
             if seen.seq < due.get(seen.clip, 0) and _holds(seen):
                 kept.append(erased(line))
                 count += 1
                 continue
         kept.append(line)
-    return b"".join(kept), count
+    return (b"".join(kept), count) if count else (data, 0)
 
 
 def expunge(segment: Segment, due: Mapping[str, int]) -> int:
@@ -142,3 +201,8 @@ def _belongs(scrap: bytes, clips: Collection[str], unclear: bool) -> bool:
     # The clip stands before the payload: a plain beginning of a line that does not name one holds no text. With a gap
     # in it (pages that never reached the disk) it may hold text of any clip, and goes with the first that is erased.
     return unclear and (b"\0" in scrap or b'"payload"' in scrap)
+
+
+def _between(starts: Sequence[int], first: int, last: int) -> range:
+    """The places of the segments with the lines from `first` to `last`; `starts` has each one's first line."""
+    return range(max(bisect_right(starts, first) - 1, 0), bisect_right(starts, last))

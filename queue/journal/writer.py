@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -22,17 +22,17 @@ from typing import Self
 from earmark.queue import files
 from earmark.queue.decision import Decision, Draft, Verdict
 from earmark.queue.journal import erasing, fork
-from earmark.queue.journal.erasing import Remains, SetAside
-from earmark.queue.journal.errors import EntryRefused, JournalError, NotSaved, reading, reason_of
+from earmark.queue.journal.erasing import Held, Remains, SetAside
+from earmark.queue.journal.errors import EntryRefused, JournalError, NotSaved, reason_of
 from earmark.queue.journal.fit import Unfit
-from earmark.queue.journal.line import Entry, Erasure, Kind, Reason, chain_in, decode, encode, erased
+from earmark.queue.journal.line import Erasure, Kind, Reason, chain_in, decode, encode, erased
 from earmark.queue.journal.lock import take_lock
+from earmark.queue.journal.readable import ReadableJournal
 from earmark.queue.journal.sealing import PayloadSeal
-from earmark.queue.journal.segments import Index, Segment, drafts_of, entries_in, latest_of, load, segment_path
+from earmark.queue.journal.segments import Index, Segment, load, segment_path
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, Quarantined
 
-_DRAFT = b'{"v":1,"kind":"draft",'
 KINDS = {Decision: Kind.DECISION, Draft: Kind.DRAFT, Erasure: Kind.ERASURE}
 
 
@@ -40,7 +40,7 @@ def utc_today() -> date:
     return datetime.now(UTC).date()
 
 
-class Journal:
+class Journal(ReadableJournal):
     """An open journal of `reviewer`.
 
     `device` is the id under which lines are sent; `recovered` says in words what the opening mended, "" for nothing.
@@ -65,6 +65,7 @@ class Journal:
         self._head = Head()
         self._day = ""
         self._index = Index()
+        self._held = Held()
         self._unsaid: set[str] = set()  # clips marked critical, what stood before the mark not erased yet
         self._trouble: str | None = "the journal is closed"
 
@@ -168,15 +169,14 @@ class Journal:
         """
         with self._turn:
             try:
-                everything = {clip: self._head.seq + 1}
-                found = any(erasing.without(segment.read(), everything)[1] for segment in self._segments)
-                if not found and not erasing.in_scraps(self.folder, everything, unclear=True):
+                maybe = clip in self._held or self._trouble is not None  # with a trouble nobody knows
+                if not maybe and not erasing.in_scraps(self.folder, {clip}, unclear=True):
                     self._unsaid.discard(clip)
                     return 0
             except OSError as error:
                 raise self._failed(error, "nothing was erased") from error
             at = self._append(self._erasure(clip, Reason(reason)))
-            count = self._expunge({clip: at.seq}, {clip}, {clip})
+            count = self._expunge({clip: at.seq}, {clip}, {clip}, self._held)
             self._unsaid.discard(clip)
             return count
 
@@ -185,29 +185,57 @@ class Journal:
         goes on as `erase` does. Raises `NotSaved`.
         """
         with self._turn:
-            due = {clip: self._append(self._erasure(clip, Reason.RETENTION)).seq for clip in clips}
-            return self._expunge(due, set(due), set()) if due else 0
+            due, known, count = list(clips), self._head.seq, 0
+            while due:
+                count += self.retire_some(due, known)
+            return count
+
+    def retire_some(self, due: list[str], known: int) -> int:
+        """`retire` the first few of `due`, and take them off that list: whoever waits for the journal meanwhile waits
+        for a fraction of a second. A clip with a payload in a line above `known` keeps what it has.
+        """
+        with self._turn:
+            few = self._held.few(due, self._segments)
+            clips = [clip for clip in few if 0 < self._held.last(clip) <= known]
+            count = self._expunge(self._order(clips), set(clips), set(), self._held) if clips else 0
+            del due[: len(few)]
+            return count
+
+    def _order(self, clips: Sequence[str]) -> dict[str, int]:
+        """Write the erasure lines of a retirement with one sync; says each one's number."""
+        due: dict[str, int] = {}
+        lines: list[bytes] = []
+        head = self._head
+        for clip in clips:
+            line, head = self._line_after(head, self._erasure(clip, Reason.RETENTION))
+            lines.append(line)
+            due[clip] = head.seq
+        try:
+            self._room_for(sum(map(len, lines)))
+            self._let_go()
+            # Not appended: the pages of several lines reach the disk in any order, and after a power cut a line could
+            # stand behind a hole. So all of them are there or none.
+            newest = self._segments[-1]
+            files.replace(newest.path, newest.read() + b"".join(lines))
+            for line in lines:
+                newest.add(len(line))
+            self._head = head
+        except OSError as error:
+            raise self._failed(error, "nothing was erased") from error
+        for clip, seq in due.items():
+            self._index.note(clip, seq, Kind.ERASURE)
+        return due
 
     def _erasure(self, clip: str, reason: Reason) -> Erasure:
         return Erasure(id=new_id(), at=told_time(), reviewer=self.reviewer, clip=clip, reason=reason)
 
     def _append(self, entry: Decision | Draft | Erasure) -> Head:
-        if self._trouble is not None:
-            raise NotSaved(f"not saved: {self._trouble}")
-        seq = self._head.seq + 1
-        salt = os.urandom(16).hex()
+        line, head = self._line_after(self._head, entry)
         try:
-            line = self._encode(entry, device=self.device, seq=seq, previous=self._head.chain, salt=salt)
-        except Unfit as unfit:
-            raise EntryRefused(f"not saved: {unfit}") from None
-        head = Head(seq, chain_in(line))
-        try:
-            self._rotate_if_due(len(line))
-            if self._fd is None:
-                raise NotSaved("not saved: the journal must be opened again")
-            if os.write(self._fd, line) != len(line):
+            fd = self._room_for(len(line))
+            if os.write(fd, line) != len(line):
                 raise OSError(errno.ENOSPC, "short write")
-            files.sync(self._fd)
+            files.sync(fd)
             self._segments[-1].add(len(line))
             self._head = head
         except OSError as error:
@@ -217,21 +245,36 @@ class Journal:
             self._cut_back()
             self._stop("the writing was interrupted")
             raise
-        self._index.note(entry.clip, seq, KINDS[type(entry)])
+        self._index.note(entry.clip, head.seq, KINDS[type(entry)])
+        if erased(line) != line:
+            self._held.note(entry.clip, head.seq)
         return head
 
-    def _rotate_if_due(self, length: int) -> None:
+    def _line_after(self, head: Head, entry: Decision | Draft | Erasure) -> tuple[bytes, Head]:
+        if self._trouble is not None:
+            raise NotSaved(f"not saved: {self._trouble}")
+        seq, salt = head.seq + 1, os.urandom(16).hex()
+        try:
+            line = self._encode(entry, device=self.device, seq=seq, previous=head.chain, salt=salt)
+        except Unfit as unfit:
+            raise EntryRefused(f"not saved: {unfit}") from None
+        return line, Head(seq, chain_in(line))
+
+    def _room_for(self, length: int) -> int:
+        """The open file of the newest segment; a new one begins where it is time."""
+        if self._fd is None:
+            raise NotSaved("not saved: the journal must be opened again")
         newest = self._segments[-1]
         today = self._today().isoformat()
         if newest.size and (self._day != today or newest.size + length > self._segment_bytes):
             self._begin(int(newest.path.stem) + 1)
         self._day = today
+        return self._fd
 
     def _begin(self, number: int) -> None:
         path = segment_path(self.folder, number)
         fd = files.open_append(path)
-        if self._fd is not None:
-            os.close(self._fd)
+        self._let_go()
         self._fd = fd
         self._segments.append(Segment(path, self._head.seq + 1))
 
@@ -250,21 +293,23 @@ class Journal:
 
     def _stop(self, trouble: str) -> None:
         self._trouble = trouble
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
-    def _expunge(self, due: dict[str, int], gone: set[str], unnoted: set[str]) -> int:
-        if self._fd is not None:  # the newest segment may be replaced
-            os.close(self._fd)
-            self._fd = None
+    def _expunge(self, due: dict[str, int], gone: set[str], unnoted: set[str], held: Held) -> int:
+        self._let_go()  # the newest segment may be replaced
         try:
             # The scraps first: as long as a payload is left, the next opening knows that there is something to finish.
             erasing.clear_scraps(self.folder, gone, unnoted, unclear=bool(due))
-            count = sum(erasing.expunge(segment, due) for segment in self._segments) if due else 0
+            count = sum(erasing.expunge(segment, here) for segment, here in held.parted(due, self._segments))
             self._fd = files.open_append(self._segments[-1].path)
         except OSError as error:
             raise self._failed(error, "an erasure could not be finished; the next opening tries again") from error
+        held.drop(due)
         return count
 
     # -- opening -----------------------------------------------------------------------------------------------------
@@ -291,12 +336,14 @@ class Journal:
             self._begin(1)
         # An empty newest segment takes the first line, whatever the day.
         self._day = loaded.last.at[:10] if loaded.last else ""
+        self._held = remains.held
         self._unsaid = set()
         self._trouble = None
         if remains.due or erasing.in_scraps(self.folder, remains.gone, unclear=False):
             for clip in sorted(remains.unsaid):
                 remains.due[clip] = self._append(self._erasure(clip, Reason.CRITICAL)).seq
-            self._expunge(remains.due, remains.gone, remains.unnoted)
+            self._expunge(remains.due, remains.gone, remains.unnoted, Held())
+            self._held.drop(remains.unsaid)  # with what came after the mark
             recovered.append("an erasure was cut off, and has been finished")
         self.recovered = "; ".join([*recovered, *loaded.recovered])
 
@@ -325,58 +372,6 @@ class Journal:
                 raise JournalError(f"the journal could not go on as another device: {reason_of(error)}") from error
             self.reopen()
 
-    # -- reading -----------------------------------------------------------------------------------------------------
-
-    def lines(self, after: int, *, most: int = 2000, most_bytes: int = 3 << 19) -> list[bytes]:
-        """The lines for the store with numbers above `after`, with their line feeds, in order.
-
-        At most `most` (a gate takes no more at once), of `most_bytes` together, and from one segment, but at least one
-        when there is any. A draft's payload never leaves this machine.
-        """
-        with self._turn:
-            for segment in self._segments:
-                if segment.first + len(segment.starts) > after + 1:
-                    with reading():
-                        part = segment.part(after, most, most_bytes)
-                    return [erased(line) if line.startswith(_DRAFT) else line for line in part]
-            return []
-
-    def chain_at(self, seq: int) -> str | None:
-        """The chain of line `seq` ("" for 0: before the first); None when there is no such line."""
-        if seq == 0:
-            return ""
-        line = self._line(seq)
-        return None if line is None else chain_in(line)
-
-    def entries(self) -> Iterator[Entry]:
-        """Every line, decoded, in order. Raises `JournalCorrupt`."""
-        for segment in list(self._segments):
-            with self._turn, reading():
-                data = segment.read()
-            yield from map(self._opened, entries_in(segment.path.name, data))
-
-    def latest(self, clips: Iterable[str] | None = None) -> dict[str, Entry]:
-        """The last decision on each clip, or on those of `clips` that have one."""
-        if clips is None:
-            return latest_of(self.entries())
-        numbers = [seq for clip in clips if (seq := self._index.clips.get(clip))]
-        with self._turn, reading():
-            lines = [self._line(seq) for seq in numbers]
-        return latest_of(self._opened(decode(line)) for line in lines if line is not None)
-
-    def drafts(self) -> dict[str, str]:
-        """The text left unfinished on each clip. A later decision spends it, and so does an empty draft."""
-        with self._turn, reading():
-            lines = [self._line(seq) for seq in self._index.unfinished.values()]
-        return drafts_of(self._opened(decode(line)) for line in lines if line is not None)
-
-    def _opened(self, entry: Entry) -> Entry:
-        return entry if self._seal is None else self._seal.open(entry)
-
-    def clips(self) -> set[str]:
-        """The ids of all clips of which some line speaks."""
-        return set(self._index.clips)
-
     def set_aside(self, quarantined: Sequence[Quarantined]) -> None:
         """Note, durably, which lines the store would not take, and why. Raises `JournalError`."""
         with self._turn:
@@ -386,15 +381,3 @@ class Journal:
                 erasing.note_quarantine(self.folder, rows)
             except OSError as error:
                 raise JournalError(f"what the store set aside could not be noted: {reason_of(error)}") from error
-
-    def quarantine(self) -> tuple[SetAside, ...]:
-        """The lines that the store would not take."""
-        with self._turn, reading():
-            return erasing.quarantine(self.folder)
-
-    def _line(self, seq: int) -> bytes | None:
-        with self._turn, reading():
-            for segment in self._segments:
-                if segment.first <= seq < segment.first + len(segment.starts):
-                    return segment.part(seq - 1, 1, 0)[0]
-            return None

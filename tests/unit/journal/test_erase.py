@@ -289,7 +289,7 @@ def test_the_retention_rule_leaves_the_notes_of_what_was_set_aside(
     journal.append(decide("old", "x"))
     journal.set_aside([Quarantined(1, "unknown clip")])
     notes = journal.quarantine()
-    disarm = interrupt(3, crash())  # the erasure's line is on the disk, and nothing else
+    disarm = interrupt(5, crash())  # the erasure's line is on the disk, and nothing else
     try:
         with pytest.raises(crash):
             journal.retire(["old"])
@@ -342,6 +342,8 @@ def test_a_text_between_a_mark_and_its_late_erasure_goes_at_once_or_never(
     journal = start()
     told = [(entry.kind, entry.text) for entry in journal.entries()]
     assert told == [("decision", None), ("decision", None), ("decision", None), ("erasure", None)]
+    assert journal.erase("gone", "withdrawal") == 0
+    assert journal.head.seq == 4
     journal.close()
     assert start().recovered == ""
 

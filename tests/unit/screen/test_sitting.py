@@ -11,38 +11,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
+from contract.store.tools import make_incoming
 from earmark.queue import files
-from earmark.queue.audio import encode_flac, identity
 from earmark.queue.batch import Batch
-from earmark.queue.clip import Hypothesis
 from earmark.queue.decision import Decision, Verdict
 from earmark.queue.journal import Journal
 from earmark.queue.session import Heard, Session
 from earmark.queue.stamp import new_id, told_time
-from earmark.queue.store.interface import Head, Incoming, Leased, Store
+from earmark.queue.store.interface import Head, Leased, Store
 from earmark.queue.store.open import open_store
 from earmark.queue.sync import Sent, send
 from earmark.tui.opening import words_of
 from earmark.tui.sitting import Sitting
 
 HEARD = Heard(share=1.0, plays=1)
-
-
-def incoming(i: int) -> Incoming:
-    samples = (np.sin(np.arange(1600) * (i + 1) / 50) * 9000).astype(np.int16)
-    return Incoming(
-        identity=identity(samples, 16000),
-        audio=encode_flac(samples, 16000),
-        duration=0.1,
-        rate=16000,
-        hypothesis=Hypothesis(f"clip {i}"),
-        lang="en",
-        peaks=b"",
-        source=f"{i}.wav",
-    )
 
 
 def correction(clip: str, text: str = "a secret") -> Decision:
@@ -85,7 +69,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         store = self.store()
-        list(store.add(incoming(i) for i in range(6)))
+        list(store.add(make_incoming(i) for i in range(6)))
         store.close()
 
     def store(self) -> Store:
