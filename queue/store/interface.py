@@ -276,8 +276,9 @@ class Store(ReviewStore, Protocol):
     def add(self, clips: Iterable[Incoming]) -> Iterator[str]:
         """Take clips in, durably, in transactions of bounded size; yields an outcome for each, in order.
 
-        `added`; `known` (the same sound and hypothesis: nothing changes); `other text` (the same sound with another
-        hypothesis: the first stays); `withdrawn` (the clip or its subject is: refused).
+        `added`; `known` (the same sound and hypothesis); `other text` (the same sound with another
+        hypothesis: the first stays); `withdrawn` (the clip or its subject is: refused). Of a clip that is here already
+        the person is noted where none was, and it is withdrawn where that person has opted out.
         """
         ...
 
