@@ -266,6 +266,22 @@ def test_taking_it_back_after_the_hold_brings_nothing(store, clips, anna, clock)
         store.audio("anna", clips[0])
 
 
+@pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.SKIPPED, Verdict.UNINTELLIGIBLE, Verdict.ESCALATED])
+def test_a_late_decision_after_that_brings_nothing_either(store, clips, anna, device, clock, verdict):
+    anna.decide(clips[0], Verdict.CRITICAL)
+    anna.push(store)
+    clock.now += HOLD
+    store.purge()
+    anna.decide(clips[0], Verdict.RETRACTED)
+    anna.push(store, 1)
+    ben = device("ben")
+    ben.decide(clips[0], verdict)
+    ben.push(store)
+    assert clips[0] not in ids(store.lease("cleo", 9))
+    assert store.reopen("ben", clips[:1]) == []
+    assert store.counts("cleo").decided == 1
+
+
 def test_one_mark_taken_back_leaves_the_others(store, clips, anna, device, clock):
     ben = device("ben")
     ben.decide(clips[0], Verdict.CRITICAL)

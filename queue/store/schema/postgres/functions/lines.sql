@@ -434,7 +434,9 @@ BEGIN
             lease = CASE WHEN NOT (owner = me AND work.clip = ANY (skips)) THEN lease END,
             lease_until = CASE WHEN NOT (owner = me AND work.clip = ANY (skips)) THEN lease_until END
         FROM standing(single, 9223372036854775807) AS result
-        WHERE work.clip = result.clip AND work.state <> 'withdrawn';
+        WHERE work.clip = result.clip AND work.state <> 'withdrawn'
+            -- A mark that was taken back after its clip's key was destroyed: nobody can review it any more.
+            AND (work.state <> 'critical' OR stands = 'critical');
     END IF;
 
     FOREACH e IN ARRAY entries LOOP
