@@ -61,6 +61,7 @@ def push(
         return Pushed(at, fork=True), False
 
     connection.execute("INSERT INTO device (id, reviewer) VALUES (?, ?) ON CONFLICT DO NOTHING", (device, reviewer))
+    before = _set_aside(connection, device, first, old) if old else []
     intake = _Intake(connection, device, reviewer, terms)
     chain = at.chain
     for seq, part, entry in list(zip(range(first, first + len(lines)), parts, entries, strict=True))[old:]:
@@ -70,7 +71,16 @@ def push(
         intake.take(seq, part, entry)
     at = Head(max(at.seq, first + len(lines) - 1), chain)
     connection.execute("UPDATE device SET last_seq = ?, last_chain = ? WHERE id = ?", (at.seq, at.chain, device))
-    return Pushed(at, tuple(intake.quarantined)), intake.erased
+    return Pushed(at, (*before, *intake.quarantined)), intake.erased
+
+
+def _set_aside(connection: sqlite3.Connection, device: str, first: int, count: int) -> list[Quarantined]:
+    """Which of so many lines that have arrived before were set aside: that answer may have been lost."""
+    rows = connection.execute(
+        "SELECT seq, reason FROM quarantine WHERE device = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+        (device, first, first + count - 1),
+    )
+    return [Quarantined(seq, reason) for seq, reason in rows]
 
 
 def _decoded(line: bytes) -> Entry | BadLine:

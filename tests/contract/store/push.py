@@ -205,7 +205,23 @@ def test_a_bad_line_is_set_aside_and_the_rest_goes_in(store, clips, anna, everyt
     assert [clip for clip, _ in texts(store)] == [clips[0], clips[2]]
     assert b"SECRET" not in everything()
     again = anna.push(store)
-    assert (again.head, again.quarantined, again.fork) == (pushed.head, (), False)
+    assert (again.head, again.quarantined, again.fork) == (pushed.head, pushed.quarantined, False)
+
+
+def test_what_was_set_aside_is_told_again_with_what_comes_again(store, clips, anna):
+    """The answer to the first push was lost, and more lines have come since."""
+    for clip in ("nowhere", clips[0], "nowhere else", clips[1]):
+        anna.decide(clip, Verdict.ACCEPTED)
+    told = anna.push(store).quarantined
+    assert [one.seq for one in told] == [1, 3]
+    anna.decide("never", Verdict.ACCEPTED)
+    again = store.push(anna.name, "anna", anna.lines[1:4])
+    assert again.quarantined == told[1:]
+    more = anna.push(store)
+    assert more.quarantined[:2] == told
+    assert [one.seq for one in more.quarantined] == [1, 3, 5]
+    anna.decide(clips[2], Verdict.ACCEPTED)
+    assert anna.push(store, 5).quarantined == ()
 
 
 def test_a_bad_first_line_is_set_aside_too(store, clips, anna):
