@@ -57,8 +57,8 @@ class Quarantined(msgspec.Struct, frozen=True):
 
 
 class Pushed(msgspec.Struct, frozen=True):
-    """The store's answer to a push: its cursor now, and what of the lines is set aside, be it since an earlier push whose
-    answer was lost.
+    """The store's answer to a push: its cursor now, and which of the lines are set aside, since now or since an earlier
+    push, whose answer may have been lost.
 
     `fork` is true when the store holds other lines under this device's numbers: nothing was taken.
     """

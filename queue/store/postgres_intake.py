@@ -1,7 +1,8 @@
 """Clips on their way into a store in PostgreSQL: named, asked for, sealed, their audio made durable, then their rows.
 
-A batch is two round trips, whatever it holds, and one more where some of its clips are here already. Each audio object gets a name of its own, drawn at random, so that two
-programs that load the same clip never write over each other; the one that comes second removes its own again.
+A batch is two round trips, whatever it holds, and one more where some of its clips are here already. Each audio object
+gets a name of its own, drawn at random, so that two programs that load the same clip never write over each other; the
+one that comes second removes its own again.
 """
 
 from __future__ import annotations

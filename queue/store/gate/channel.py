@@ -80,7 +80,7 @@ class Conversation:
             welcome = msgspec.msgpack.decode(self._answer(), type=Welcome)
         except Lost:
             raise self._channel.fault() from None
-        except msgspec.DecodeError:
+        except messages.NONSENSE:
             raise self._nonsense() from None
         return welcome
 
@@ -98,7 +98,7 @@ class Conversation:
             return body[1:]
         try:
             error = messages.failure_in(body)
-        except msgspec.DecodeError:
+        except messages.NONSENSE:
             raise self._nonsense() from None
         if isinstance(error, messages.SaidGoodbye):
             self.close()

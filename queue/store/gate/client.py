@@ -55,7 +55,9 @@ class Way(Protocol):
         ...
 
     def open_without_sign_in(self) -> bool:
-        """Whether somebody has signed in, as far as this machine can tell without asking the host."""
+        """Whether somebody has signed in, as far as this machine can tell without asking the host. Raises
+        `StoreUnreachable`.
+        """
         ...
 
     def sign_in(self, *, prompt: bool) -> None:
@@ -193,7 +195,7 @@ class GateStore:
                 answer = self._again(body, lost)
         try:
             return decode(answer)
-        except (msgspec.DecodeError, UnicodeError):
+        except messages.NONSENSE:
             raise StoreError("the gate's answer makes no sense: are both Earmarks of the same version?") from None
 
     def _again(self, body: bytes, lost: Lost) -> bytes:

@@ -329,6 +329,18 @@ def leased(**clip: Any) -> bytes:
     return messages.ANSWER + messages.encode([Leased(given.pop("lease", "l"), Clip(**given), 1.0)])
 
 
+DEEP = b"\x91" * 200_000
+"""An array in an array in an array, and no end."""
+
+
+@pytest.mark.parametrize("said", [b"\x81\xa4more" + DEEP, b"\x81\xa5store\xa1\xff"])
+def test_a_greeting_that_makes_no_sense_is_told(said: bytes) -> None:
+    way = Liar()
+    way._said = MAGIC + packed(messages.ANSWER + said)
+    with pytest.raises(StoreError, match="makes no sense"):
+        GateStore(way)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -336,6 +348,10 @@ def leased(**clip: Any) -> bytes:
         b"\7" + b"x",
         b"\1\xc1",
         b"\0" + msgspec.msgpack.encode({"clips": "many"}),
+        b"\0\x91\x81\xa5lease\xa1\xff",
+        b"\0\x91\x81\xa4more" + DEEP,
+        b"\1\x82\xa4kind\xa1\xff\xa5words\xa1x",
+        b"\2\x81\xa4more" + DEEP,
         leased(id="../x"),
         leased(id=""),
         leased(lease="\x1b[2J"),
@@ -372,8 +388,9 @@ def test_a_reason_for_setting_a_line_aside_is_cleaned_too() -> None:
     assert len(aside.reason) == 500
 
 
-def test_a_conversation_is_over_after_nonsense() -> None:
-    talk = Conversation(Liar(b"\1\xc1").open(), Hello(1))
+@pytest.mark.parametrize("answer", [b"\1\xc1", b"\1\x81\xa4kind\xa1\xff", b"\1\x81\xa4more" + DEEP])
+def test_a_conversation_is_over_after_nonsense(answer: bytes) -> None:
+    talk = Conversation(Liar(answer).open(), Hello(1))
     with pytest.raises(StoreError):
         talk.ask(b"x")
     assert talk.ended

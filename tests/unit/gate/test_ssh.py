@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,34 @@ def test_a_sign_in_that_fails_is_told(runtime: Path) -> None:
         open_ssh("ssh://host", prompt=False)
     with pytest.raises(StoreUnreachable, match="did not get in at host"):
         open_review_store("ssh://host", prompt=True)
+
+
+def test_a_machine_that_can_start_no_ssh_says_so_and_may_later(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    way = SshWay(Address("host"))
+    way._socket.touch()  # type: ignore[union-attr]
+
+    def none_left(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", none_left)
+        patch.setattr(subprocess.Popen, "__del__", lambda _: None)
+        for start in (way.open, way.open_without_sign_in, lambda: way.sign_in(prompt=True), way.sign_out):
+            with pytest.raises(StoreUnreachable, match="cannot be started on this machine: Resource temporarily"):
+                start()
+    way._socket.unlink()  # type: ignore[union-attr]
+    with monkeypatch.context() as patch, pytest.raises(StoreUnreachable, match="cannot be started"):
+        patch.setattr("tempfile.TemporaryFile", none_left)
+        way.sign_in(prompt=False)
+
+
+def test_a_signed_in_ssh_that_does_not_answer_is_told(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    way = SshWay(Address("host"))
+    way._socket.touch()  # type: ignore[union-attr]
+    (runtime / "ssh").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(module, "_ANSWERS_WITHIN", 0.2)
+    with pytest.raises(StoreUnreachable, match="signed in at host does not answer"):
+        way.open_without_sign_in()
 
 
 def test_without_ssh_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
