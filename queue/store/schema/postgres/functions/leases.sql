@@ -229,6 +229,11 @@ BEGIN
                 AND (p_lang IS NULL OR lang = p_lang) AND NOT skipped(me, clip)
             ORDER BY array_position(p_first, clip) LIMIT wanted
         );
+        -- Theirs already, and for longer than is asked for now: a checkout that is gone on with.
+        held := held || ARRAY(
+            SELECT clip FROM work
+            WHERE clip = ANY (named) AND owner = me AND lease_until > t AND clip <> ALL (held)
+        );
         anew := (ARRAY(SELECT clip FROM unnest(named) AS clip WHERE clip <> ALL (held)))[1:coalesce(allowed, wanted)];
         allowed := allowed - cardinality(anew);
         named := ARRAY(SELECT clip FROM unnest(named) WITH ORDINALITY AS of (clip, place)
