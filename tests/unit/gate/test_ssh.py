@@ -66,6 +66,24 @@ def test_what_could_be_an_option_or_a_command_is_no_url(url: str) -> None:
         parse(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ssh://eve:SECRET@host/store",
+        "ssh://eve:SECRET@ho st",
+        "ssh://eve:SEC/SECRET@host:70000",
+        "ssh://SECRET@/store",
+        "ssh://eve@host:70000/SECRET@x",
+        "ssh://eve:SECRET@h;/x://y",
+    ],
+)
+def test_what_is_said_of_such_a_url_holds_no_password(url: str) -> None:
+    with pytest.raises(StoreError, match=r"'ssh://[^']*'") as caught:
+        parse(url)
+    assert "SECRET" not in str(caught.value)
+    assert "eve" not in str(caught.value)
+
+
 @pytest.fixture
 def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for sockets, and a paper ssh that writes its arguments down beside it."""
