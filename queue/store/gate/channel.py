@@ -14,8 +14,10 @@ from earmark.queue.store.gate.frames import MOST_ANSWERED, BadFrame, Ended, pack
 from earmark.queue.store.gate.messages import Hello, Welcome
 from earmark.queue.store.interface import StoreError, StoreUnreachable
 
-PATIENCE = 60.0
-"""Seconds without a byte after which a question counts as lost: longer than a busy store makes a gate wait."""
+PATIENCE = 75.0
+"""Seconds without a byte after which a question counts as lost: longer than a busy store makes a gate wait, which is a
+minute in PostgreSQL.
+"""
 
 
 class Channel(Protocol):

@@ -16,7 +16,7 @@ from counted import LONG, SEED, Counted
 from earmark.queue.clip import Clip, Hypothesis
 from earmark.queue.decision import Verdict
 from earmark.queue.store.gate import messages
-from earmark.queue.store.gate.channel import Conversation
+from earmark.queue.store.gate.channel import PATIENCE, Conversation
 from earmark.queue.store.gate.client import GateStore
 from earmark.queue.store.gate.frames import MAGIC, packed
 from earmark.queue.store.gate.messages import PART, Hello, Sound, Welcome
@@ -161,6 +161,27 @@ def test_a_cut_anywhere_loses_and_doubles_nothing(
         )
         assert connection.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
     counted("cuts of a conversation with a gate in the same process, at any byte", len(chosen), 6 * len(chosen))
+
+
+def test_a_push_is_parted_only_where_it_must_be(behind: SqliteStore) -> None:
+    pushed: list[int] = []
+
+    class Counting(Unclosed):
+        def push(self, device: str, reviewer: str, lines: list[bytes]) -> Pushed:
+            pushed.append(len(lines))
+            return Pushed(Head(sum(pushed), "x"))
+
+    way = Threaded(lambda: Counting(behind), "anna")
+    gate = GateStore(way)
+    assert gate.push("d", "anna", [b"x"] * 2001).head.seq == 2001
+    assert pushed == [2000, 1]
+    gate.close()
+    way.join()
+
+
+def test_a_host_is_given_up_later_than_its_database_gives_up() -> None:
+    postgres = pytest.importorskip("earmark.queue.store.postgres_database")
+    assert float(postgres._TIMEOUT.removesuffix("s")) + 10 < PATIENCE
 
 
 def test_one_cut_is_not_even_noticed(way: Threaded, fill: Callable[..., None]) -> None:
