@@ -127,6 +127,49 @@ def remove_person(url: str, role: str) -> None:
             raise StoreError(f"the store knows nobody by the login role '{role}'")
         for group in (roles.reviewer, roles.supervisor):
             connection.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(group), sql.Identifier(role)))
+        # A supervisor is a reviewer, too.
+        for group in (roles.supervisor, roles.reviewer):
+            _refuse_member(connection, role, group)
+
+
+def _refuse_member(connection: psycopg.Connection[Any], role: str, group: str) -> None:
+    """Raise `StoreError` where the role is a member of the group still: a later PostgreSQL (16) takes away what the
+    same role has given and nothing else, and a membership may come through a third role. A superuser is in all groups,
+    and whoever administers the store may have made them: both can let themselves in again.
+    """
+    given = {"role": role, "group": group}
+    member = connection.execute(
+        """SELECT 1 FROM pg_roles
+           WHERE rolname = %(role)s AND NOT rolsuper AND rolname <> current_user
+               AND pg_has_role(rolname, %(group)s, 'MEMBER')""",
+        given,
+    ).fetchone()
+    if member is None:
+        return
+    rows = connection.execute(
+        """SELECT holder.rolname, grantor.rolname
+           FROM pg_auth_members AS membership
+               JOIN pg_roles AS holder ON holder.oid = membership.member
+               JOIN pg_roles AS grantor ON grantor.oid = membership.grantor
+           WHERE membership.roleid = %(group)s::regrole AND pg_has_role(%(role)s, holder.oid, 'MEMBER')
+           ORDER BY holder.rolname <> %(role)s, holder.rolname, grantor.rolname""",
+        {"role": role, "group": sql.Identifier(group).as_string(connection)},
+    ).fetchall()
+    statements = [
+        sql.SQL("REVOKE {} FROM {} GRANTED BY {}").format(*map(sql.Identifier, (group, holder, grantor)))
+        for holder, grantor in rows
+        if holder == role
+    ]
+    if statements:
+        raise StoreError(
+            f"'{role}' was let into '{group}' by another role than yours, and would stay in it; nothing was done. Run "
+            f"{'; '.join(statement.as_string(connection) for statement in statements)} in psql, then this again"
+        )
+    through = ", ".join(f"'{holder}'" for holder, _ in rows)
+    raise StoreError(
+        f"'{role}' would stay in '{group}', as a member of {through}; nothing was done. Take it out of there with "
+        "REVOKE in psql, then run this again"
+    )
 
 
 @contextmanager

@@ -176,6 +176,8 @@ def replay(given: Invocation, log_lost: bool) -> None:
 def add_reviewer(given: Invocation, name: str, role: str, supervisor: bool) -> None:
     """Let a login role review in the name NAME, and in no other.
 
+    Whoever supervises already goes on doing so without --supervisor: remove-reviewer takes that away, and the name too.
+
     \b
     Examples:
       earmark store add-reviewer anna --role anna
