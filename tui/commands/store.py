@@ -45,7 +45,7 @@ def init(given: Invocation, audio: str) -> None:
     """Make the store in a database that is there: tables, functions, and two group roles without a login.
 
     The master key comes from the file that master_key (EARMARK_MASTER_KEY) names; the file is made when it is not
-    there. Running it again sees to roles and rights, and changes nothing else.
+    there. Running it again sees to roles and rights, and brings an older store up to date as `upgrade` does.
 
     \b
     Examples:
