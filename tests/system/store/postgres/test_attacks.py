@@ -17,9 +17,9 @@ REVIEWERS = {
 }  # fmt: skip
 SUPERVISORS = {
     "admit", "audit_amiss", "audit_chain", "audit_decisions", "audit_heads", "audit_page", "audit_reviewers",
-    "audit_roles", "export_from", "is_outside", "judge", "not_outside", "nothing_outside", "outcomes", "removed",
-    "replay", "results", "secrets", "set_policy", "shares", "to_remove", "want_opinions", "withdraw",
-    "withdraw_subject",
+    "audit_roles", "export_from", "is_outside", "judge", "learn", "not_outside", "nothing_outside", "outcomes",
+    "removed", "replay", "results", "secrets", "set_policy", "shares", "to_remove", "want_opinions",
+    "withdraw", "withdraw_subject",
 }  # fmt: skip
 
 
