@@ -7,12 +7,13 @@ with the chain at it is also what tells a journal that went another way under th
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from collections.abc import Sequence
 
 import msgspec
 
 from earmark.queue.decision import Verdict
-from earmark.queue.journal.line import BadLine, Entry, Kind, Parts, Reason, chain_of, check_payload, decode
+from earmark.queue.journal.line import BadLine, Entry, Kind, Parts, Reason, chain_of, check_payload, decode, erased
 from earmark.queue.journal.sealing import opened
 from earmark.queue.store import sqlite_standing
 from earmark.queue.store.frames import parted
@@ -50,7 +51,8 @@ def push(
     at = head(connection, device)
     if not lines:
         return Pushed(at), False
-    parts, entries = parted(lines), [_decoded(line) for line in lines]
+    parts = parted(lines)
+    entries = [_decoded(line, part.envelope) for line, part in zip(lines, parts, strict=True)]
     first = _first_seq(entries, at.seq + 1)
     if first > at.seq + 1:
         return Pushed(at), False
@@ -61,6 +63,7 @@ def push(
         return Pushed(at, fork=True), False
 
     connection.execute("INSERT INTO device (id, reviewer) VALUES (?, ?) ON CONFLICT DO NOTHING", (device, reviewer))
+    before = _set_aside(connection, device, first, old) if old else []
     intake = _Intake(connection, device, reviewer, terms)
     chain = at.chain
     for seq, part, entry in list(zip(range(first, first + len(lines)), parts, entries, strict=True))[old:]:
@@ -70,14 +73,32 @@ def push(
         intake.take(seq, part, entry)
     at = Head(max(at.seq, first + len(lines) - 1), chain)
     connection.execute("UPDATE device SET last_seq = ?, last_chain = ? WHERE id = ?", (at.seq, at.chain, device))
-    return Pushed(at, tuple(intake.quarantined)), intake.erased
+    return Pushed(at, (*before, *intake.quarantined)), intake.erased
 
 
-def _decoded(line: bytes) -> Entry | BadLine:
+def _set_aside(connection: sqlite3.Connection, device: str, first: int, count: int) -> list[Quarantined]:
+    """Which of so many lines that have arrived before were set aside: that answer may have been lost."""
+    rows = connection.execute(
+        "SELECT seq, reason FROM quarantine WHERE device = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+        (device, first, first + count - 1),
+    )
+    return [Quarantined(seq, reason) for seq, reason in rows]
+
+
+def _decoded(line: bytes, envelope: bytes) -> Entry | BadLine:
+    """The line's fields, or why it has none. A payload that is no good is not looked at: a mark goes in without it."""
     try:
-        return decode(line)
+        envelope.decode()  # what no field of ours holds is kept as well, and as text
+        entry = decode(erased(line))
     except BadLine as reason:
         return reason
+    except (UnicodeDecodeError, RecursionError):
+        return BadLine("not valid JSON")
+    try:
+        # In one spelling: what is the same to one store must not be two things to another.
+        return msgspec.structs.replace(entry, id=str(uuid.UUID(entry.id)))
+    except ValueError:
+        return BadLine("its id is not a UUID")
 
 
 def _first_seq(entries: Sequence[Entry | BadLine], otherwise: int) -> int:
@@ -145,8 +166,11 @@ class _Intake:
         try:
             parts = opened(parts, self._terms.seal_key)
             check_payload(parts)
+            parts.payload.decode()
         except BadLine as reason:
             return parts, str(reason)
+        except (UnicodeDecodeError, RecursionError):
+            return parts, "the payload is not one of ours"
         return parts, None
 
     def _insert(self, seq: int, parts: Parts, entry: Entry, state: str | None) -> bool:

@@ -57,7 +57,8 @@ class Quarantined(msgspec.Struct, frozen=True):
 
 
 class Pushed(msgspec.Struct, frozen=True):
-    """The store's answer to a push: its cursor now, and what it set aside.
+    """The store's answer to a push: its cursor now, and which of the lines are set aside, since now or since an earlier
+    push, whose answer may have been lost.
 
     `fork` is true when the store holds other lines under this device's numbers: nothing was taken.
     """
@@ -276,8 +277,9 @@ class Store(ReviewStore, Protocol):
     def add(self, clips: Iterable[Incoming]) -> Iterator[str]:
         """Take clips in, durably, in transactions of bounded size; yields an outcome for each, in order.
 
-        `added`; `known` (the same sound and hypothesis: nothing changes); `other text` (the same sound with another
-        hypothesis: the first stays); `withdrawn` (the clip or its subject is: refused).
+        `added`; `known` (the same sound and hypothesis); `other text` (the same sound with another
+        hypothesis: the first stays); `withdrawn` (the clip or its subject is: refused). Of a clip that is here already
+        the person is noted where none was, and it is withdrawn where that person has opted out.
         """
         ...
 

@@ -37,17 +37,20 @@ def open_store(
     """
     scheme, found, rest = url.partition("://")
     if not found:
-        raise StoreError(f"'{url}' is no store's URL; write sqlite:///PATH, such as sqlite:///{url}")
+        shown = _shown(url)
+        such = f", such as sqlite:///{url}" if shown == url else " or postgresql://USER@HOST/DATABASE"
+        raise StoreError(f"'{shown}' is no store's URL; write sqlite:///PATH{such}")
     if scheme not in _SCHEMES:
-        raise StoreError(f"unknown kind of store '{scheme}'; {_nearest(scheme)}")
+        raise StoreError(f"unknown kind of store '{_shown(scheme)}'; {_nearest(scheme)}")
     if scheme == "postgresql":
         return _postgres(url, lease_seconds, master_key, via)
     if scheme == "ssh":
         raise StoreError(
-            f"'{url}' is for reviewing: load, export and withdraw on the store's own host, or name the store itself"
+            f"'{_shown(url)}' is for reviewing: load, export and withdraw on the store's own host, or name the store "
+            "itself"
         )
     if not rest.startswith("/") or not rest.strip("/"):
-        raise StoreError(f"'{url}' names no folder; write sqlite:///PATH with three slashes (four for /PATH)")
+        raise StoreError(f"'{_shown(url)}' names no folder; write sqlite:///PATH with three slashes (four for /PATH)")
 
     from earmark.queue.store.sqlite import SqliteStore
 
@@ -88,6 +91,12 @@ def _postgres(url: str, lease_seconds: float, master_key: str | None, via: str |
     except ImportError:
         raise StoreError("a store in PostgreSQL needs psycopg: pip install 'earmark[postgres]'") from None
     return PostgresStore(url, lease_seconds=lease_seconds, master_key=master_key, via=via)
+
+
+def _shown(url: str) -> str:
+    from earmark.queue.store.gate.address import without_user
+
+    return without_user(url)
 
 
 def _nearest(scheme: str) -> str:

@@ -150,7 +150,7 @@ class PostgresStore:
     def add(self, clips: Iterable[Incoming]) -> Iterator[str]:
         from earmark.queue.store import postgres_intake
 
-        return postgres_intake.add(self._database, self._audio_objects(), self._master_key(), clips)
+        return postgres_intake.add(self._database, self._audio_objects(), self._master_key(), clips, self.withdraw)
 
     def withdraw(self, clips: Sequence[str]) -> int:
         self._refuse_behind()

@@ -72,19 +72,19 @@ class Database:
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._closed = False
-        self.hello: Hello | None = None
+        self._store: str | None = None
+        self.known: Hello
+        """What the database said of itself when the connection was made, or made again."""
         with self._lock, told(self.where):
-            self.known = self._connected()
+            self._connected()
 
     def rows(self, query: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of one call. Raises `StoreUnreachable` when the connection is lost: whether it was done, the next
         answers tell.
         """
         with self._lock, told(self.where):
-            self._connected()
-            assert self._connection is not None
             # Every value goes as a parameter, never into the query's text.
-            return self._connection.execute(query.encode(), given).fetchall()
+            return self._connected().execute(query.encode(), given).fetchall()
 
     def row(self, query: str, given: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The only row of one call."""
@@ -97,7 +97,7 @@ class Database:
             self._closed = True
             self._drop()
 
-    def _connected(self) -> Hello:
+    def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self._closed:
             raise StoreError(f"{self.where}: the store has been closed")
         if self._connection is not None:
@@ -108,18 +108,17 @@ class Database:
                 self._connection.pgconn.consume_input()
             if self._connection.broken or self._connection.closed:
                 self._drop()
-        if self._connection is None or self.hello is None:
-            self._drop()
+        if self._connection is None:
             connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=2)
             try:
                 hello = _hello(connection, self.where)
-                if self.hello is not None and hello.store != self.hello.store:
+                if self._store not in (None, hello.store):
                     raise StoreError(f"{self.where}: another store lies here now; start again")
             except BaseException:
                 connection.close()
                 raise
-            self._connection, self.hello = connection, hello
-        return self.hello
+            self._connection, self._store, self.known = connection, hello.store, hello
+        return self._connection
 
     def _drop(self) -> None:
         if self._connection is not None:

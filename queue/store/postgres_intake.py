@@ -1,14 +1,15 @@
 """Clips on their way into a store in PostgreSQL: named, asked for, sealed, their audio made durable, then their rows.
 
-A batch is two round trips, whatever it holds. Each audio object gets a name of its own, drawn at random, so that two
-programs that load the same clip never write over each other; the one that comes second removes its own again.
+A batch is two round trips, whatever it holds, and one more where some of its clips are here already. Each audio object
+gets a name of its own, drawn at random, so that two programs that load the same clip never write over each other; the
+one that comes second removes its own again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -57,8 +58,17 @@ def secrets_of(database: Database, master: bytes) -> Secrets:
         raise StoreError(f"{database.where}: the store's own keys do not open; is this its master key?") from None
 
 
-def add(database: Database, objects: Objects, master: bytes, clips: Iterable[Incoming]) -> Iterator[str]:
-    """As `Store.add`: an outcome for each clip, in order, told once its transaction is durable."""
+def add(
+    database: Database,
+    objects: Objects,
+    master: bytes,
+    clips: Iterable[Incoming],
+    withdraw: Callable[[Sequence[str]], object],
+) -> Iterator[str]:
+    """As `Store.add`: an outcome for each clip, in order, told once its transaction is durable.
+
+    `withdraw` takes the clips that turn out to be of people who opted out.
+    """
     keys = secrets_of(database, master)
     batch: list[_Named] = []
     weight = 0
@@ -66,9 +76,30 @@ def add(database: Database, objects: Objects, master: bytes, clips: Iterable[Inc
         batch.append(_named(keys, incoming))
         weight += len(incoming.audio)
         if len(batch) >= BATCH or weight >= BATCH_BYTES:
-            yield from _take(database, objects, master, batch)
+            yield from _loaded(database, objects, master, batch, withdraw)
             batch, weight = [], 0
-    yield from _take(database, objects, master, batch)
+    yield from _loaded(database, objects, master, batch, withdraw)
+
+
+def _loaded(
+    database: Database,
+    objects: Objects,
+    master: bytes,
+    batch: list[_Named],
+    withdraw: Callable[[Sequence[str]], object],
+) -> list[str]:
+    outcomes = _take(database, objects, master, batch)
+    # Who spoke in a clip that is here may be known only now.
+    told = [one for one, outcome in zip(batch, outcomes, strict=True) if outcome != "added" and one.subject is not None]
+    if told:
+        (theirs,) = database.row(
+            "SELECT earmark.learn(%s::text[], %s::bytea[])",
+            ([one.clip for one in told], [one.subject for one in told]),
+        )
+        if theirs:
+            # A crash before this is made good by loading again, which one does who has been told no outcome.
+            withdraw(theirs)
+    return outcomes
 
 
 def _named(keys: Secrets, incoming: Incoming) -> _Named:

@@ -20,13 +20,16 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from earmark.queue.seal import public_key_of, seal
-from earmark.queue.store.interface import StoreError
+from earmark.queue.store.interface import StoreError, StoreUnreachable
 from earmark.queue.store.master import check_of
 from earmark.queue.store.postgres_database import SCHEMA, check_version, known_version, told
 from earmark.queue.store.postgres_intake import CLIP_ID_KEY, PSEUDONYM_KEY, SEAL_KEY
 from earmark.queue.store.postgres_url import parameters, shown
 
 _LOCK = 0x6561726D61726B  # "earmark"
+_LOCK_SECONDS = 30
+"""How long one administrator waits for another. Any login can hold that lock, and for ever."""
+
 COPYING = "copying"
 """In `meta` while a store is being copied here."""
 
@@ -66,8 +69,9 @@ def init(url: str, *, audio: str | None, master: Callable[[], bytes], given: Map
                 if audio is None:
                     raise StoreError(f"{shown(url)}: no store is here yet; say with --audio where its audio will lie")
                 _fill(connection, audio, master(), given)
-        _start_log(connection, roles)
-        return made
+        _start_log(connection, roles, False)
+    _begin_log(url)
+    return made
 
 
 def upgrade(url: str) -> Made:
@@ -77,8 +81,9 @@ def upgrade(url: str) -> Made:
             raise StoreError(f"{shown(url)}: no Earmark store is here yet; run 'earmark store init'")
         with as_owner(connection, roles):
             made = _migrate(connection, roles, shown(url))
-        _start_log(connection, roles)
-        return made
+        _start_log(connection, roles, False)
+    _begin_log(url)
+    return made
 
 
 def add_person(url: str, reviewer: str, role: str, *, supervisor: bool) -> bool:
@@ -127,6 +132,49 @@ def remove_person(url: str, role: str) -> None:
             raise StoreError(f"the store knows nobody by the login role '{role}'")
         for group in (roles.reviewer, roles.supervisor):
             connection.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(group), sql.Identifier(role)))
+        # A supervisor is a reviewer, too.
+        for group in (roles.supervisor, roles.reviewer):
+            _refuse_member(connection, role, group)
+
+
+def _refuse_member(connection: psycopg.Connection[Any], role: str, group: str) -> None:
+    """Raise `StoreError` where the role is a member of the group still: a later PostgreSQL (16) takes away what the
+    same role has given and nothing else, and a membership may come through a third role. A superuser is in all groups,
+    and whoever administers the store may have made them: both can let themselves in again.
+    """
+    given = {"role": role, "group": group}
+    member = connection.execute(
+        """SELECT 1 FROM pg_roles
+           WHERE rolname = %(role)s AND NOT rolsuper AND rolname <> current_user
+               AND pg_has_role(rolname, %(group)s, 'MEMBER')""",
+        given,
+    ).fetchone()
+    if member is None:
+        return
+    rows = connection.execute(
+        """SELECT holder.rolname, grantor.rolname
+           FROM pg_auth_members AS membership
+               JOIN pg_roles AS holder ON holder.oid = membership.member
+               JOIN pg_roles AS grantor ON grantor.oid = membership.grantor
+           WHERE membership.roleid = %(group)s::regrole AND pg_has_role(%(role)s, holder.oid, 'MEMBER')
+           ORDER BY holder.rolname <> %(role)s, holder.rolname, grantor.rolname""",
+        {"role": role, "group": sql.Identifier(group).as_string(connection)},
+    ).fetchall()
+    statements = [
+        sql.SQL("REVOKE {} FROM {} GRANTED BY {}").format(*map(sql.Identifier, (group, holder, grantor)))
+        for holder, grantor in rows
+        if holder == role
+    ]
+    if statements:
+        raise StoreError(
+            f"'{role}' was let into '{group}' by another role than yours, and would stay in it; nothing was done. Run "
+            f"{'; '.join(statement.as_string(connection) for statement in statements)} in psql, then this again"
+        )
+    through = ", ".join(f"'{holder}'" for holder, _ in rows)
+    raise StoreError(
+        f"'{role}' would stay in '{group}', as a member of {through}; nothing was done. Take it out of there with "
+        "REVOKE in psql, then run this again"
+    )
 
 
 @contextmanager
@@ -136,7 +184,15 @@ def administering(url: str) -> Iterator[tuple[psycopg.Connection[Any], Roles]]:
     with told(where), psycopg.connect(make_conninfo(**parameters(url))) as connection:
         # Warnings that a right was not there to revoke; what is left is looked at.
         connection.execute("SET client_min_messages = error")
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_LOCK_SECONDS}s",))
+        try:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        except psycopg.errors.LockNotAvailable:
+            raise StoreUnreachable(
+                f"{where}: somebody else has been administering this store for {_LOCK_SECONDS} s; try again. Who it is "
+                "stands in pg_locks, as the holder of an advisory lock"
+            ) from None
+        connection.execute("RESET lock_timeout")
         database = connection.info.dbname
         if len(database.encode()) > _LONGEST_NAME:
             raise StoreError(
@@ -158,6 +214,11 @@ def _role_exists(connection: psycopg.Connection[Any], role: str) -> bool:
 
 def _make_roles(connection: psycopg.Connection[Any], roles: Roles) -> None:
     for role in (roles.owner, roles.reviewer, roles.supervisor):
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s AND rolcanlogin", (role,)).fetchone():
+            raise StoreError(
+                f"'{role}' is to be a group's name here, and somebody can log in by it, who would have the rights of "
+                "the group. Rename that role, or take its login away (ALTER ROLE … NOLOGIN)"
+            )
         if not _role_exists(connection, role):
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
     owner, reviewer, supervisor = map(sql.Identifier, (roles.owner, roles.reviewer, roles.supervisor))
@@ -254,8 +315,18 @@ def _fill(connection: psycopg.Connection[Any], audio: str, master: bytes, given:
     connection.execute("INSERT INTO earmark.policy (audio) VALUES (%s)", (audio,))
 
 
-def _start_log(connection: psycopg.Connection[Any], roles: Roles) -> None:
-    """Begin the log of withdrawals beside the audio, unless it has begun. Raises `StoreError`: then nothing is done."""
+def _begin_log(url: str) -> None:
+    """Begin the log of a store that is here for good: one that never came to be must leave none, or the next would find
+    another store's. If this is not reached, nobody is given a clip until it is begun.
+    """
+    with administering(url) as (connection, roles):
+        _start_log(connection, roles, True)
+
+
+def _start_log(connection: psycopg.Connection[Any], roles: Roles, begin: bool) -> None:
+    """See to it that the log of withdrawals can lie beside the audio, and begin it there, unless it has begun. Raises
+    `StoreError`.
+    """
     from earmark.queue.store.withdrawal_log import open_log
 
     with as_owner(connection, roles):
@@ -271,9 +342,14 @@ def _start_log(connection: psycopg.Connection[Any], roles: Roles) -> None:
         # A log that has begun and is not here is looked for, not begun anew.
         return
     try:
-        open_log(audio, store).start()
+        log = open_log(audio, store)
+        if begin:
+            log.start()
+        elif not log.is_here():
+            log.try_out()
     except OSError as error:
+        done = "the store is here, but nobody is given a clip before the log is begun" if begin else "nothing was done"
         raise StoreError(
-            f"the log of withdrawals cannot be kept beside the audio at {audio}: {error.strerror}; nothing was done. "
+            f"the log of withdrawals cannot be kept beside the audio at {audio}: {error.strerror}; {done}. "
             "Run this where the audio can be reached"
         ) from None

@@ -181,7 +181,7 @@ class SqliteStore:
     def add(self, clips: Iterable[Incoming]) -> Iterator[str]:
         from earmark.queue.store import sqlite_intake
 
-        return sqlite_intake.add(self._database, self._objects, clips)
+        return sqlite_intake.add(self._database, self._objects, clips, self.withdraw)
 
     def withdraw(self, clips: Sequence[str]) -> int:
         self._log.check()

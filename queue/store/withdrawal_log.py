@@ -8,6 +8,9 @@ mounted, is no log without withdrawals. What is written are ids, keyed pseudonym
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+
 import msgspec
 
 from earmark.queue.store.audio_objects import Objects
@@ -45,6 +48,14 @@ class WithdrawalLog:
         """Begin the log where there is none. Raises `StoreError` where another store's lies."""
         if not self.is_here():
             self._objects.put(_name(0), msgspec.json.encode(_Start(self._store)))
+
+    def try_out(self) -> None:
+        """Whether a log could begin here, without beginning it."""
+        name = f"{_name(0)}-{secrets.token_hex(8)}"
+        self._objects.put(name, b"")
+        # Where nothing can be taken away, one small object more does no harm.
+        with contextlib.suppress(OSError):
+            self._objects.remove([name])
 
     def is_here(self) -> bool:
         """Whether this store's log lies here. Raises `StoreError` where it is another store's, or damaged."""

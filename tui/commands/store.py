@@ -45,7 +45,7 @@ def init(given: Invocation, audio: str) -> None:
     """Make the store in a database that is there: tables, functions, and two group roles without a login.
 
     The master key comes from the file that master_key (EARMARK_MASTER_KEY) names; the file is made when it is not
-    there. Running it again sees to roles and rights, and changes nothing else.
+    there. Running it again sees to roles and rights, and brings an older store up to date as `upgrade` does.
 
     \b
     Examples:
@@ -175,6 +175,8 @@ def replay(given: Invocation, log_lost: bool) -> None:
 @invocation
 def add_reviewer(given: Invocation, name: str, role: str, supervisor: bool) -> None:
     """Let a login role review in the name NAME, and in no other.
+
+    Whoever supervises already goes on doing so without --supervisor: remove-reviewer takes that away, and the name too.
 
     \b
     Examples:

@@ -14,8 +14,10 @@ from earmark.queue.store.gate.frames import MOST_ANSWERED, BadFrame, Ended, pack
 from earmark.queue.store.gate.messages import Hello, Welcome
 from earmark.queue.store.interface import StoreError, StoreUnreachable
 
-PATIENCE = 60.0
-"""Seconds without a byte after which a question counts as lost: longer than a busy store makes a gate wait."""
+PATIENCE = 75.0
+"""Seconds without a byte after which a question counts as lost: longer than a busy store makes a gate wait, which is a
+minute in PostgreSQL.
+"""
 
 
 class Channel(Protocol):
@@ -80,7 +82,7 @@ class Conversation:
             welcome = msgspec.msgpack.decode(self._answer(), type=Welcome)
         except Lost:
             raise self._channel.fault() from None
-        except msgspec.DecodeError:
+        except messages.NONSENSE:
             raise self._nonsense() from None
         return welcome
 
@@ -98,7 +100,7 @@ class Conversation:
             return body[1:]
         try:
             error = messages.failure_in(body)
-        except msgspec.DecodeError:
+        except messages.NONSENSE:
             raise self._nonsense() from None
         if isinstance(error, messages.SaidGoodbye):
             self.close()

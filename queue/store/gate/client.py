@@ -15,7 +15,7 @@ import msgspec
 from earmark.queue.seal import KEY_BYTES
 from earmark.queue.store.gate import messages
 from earmark.queue.store.gate.channel import PATIENCE, Channel, Conversation, Lost
-from earmark.queue.store.gate.messages import MOST_NAMED, Hello, Requests, Sound, is_id
+from earmark.queue.store.gate.messages import MOST_NAMED, MOST_PUSHED, Hello, Requests, Sound, is_id
 from earmark.queue.store.gate.turns import Turns
 from earmark.queue.store.interface import (
     Counts,
@@ -55,7 +55,9 @@ class Way(Protocol):
         ...
 
     def open_without_sign_in(self) -> bool:
-        """Whether somebody has signed in, as far as this machine can tell without asking the host."""
+        """Whether somebody has signed in, as far as this machine can tell without asking the host. Raises
+        `StoreUnreachable`.
+        """
         ...
 
     def sign_in(self, *, prompt: bool) -> None:
@@ -102,7 +104,7 @@ class GateStore:
         self._only(reviewer)
         aside: list[Quarantined] = []
         pushed = Pushed(Head())
-        for part in _parts(lines) if lines else [[]]:
+        for part in _parts(lines, MOST_PUSHED) if lines else [[]]:
             pushed = self._ask(messages.Push(device, part), _pushed_in)
             aside += pushed.quarantined
             if pushed.fork:
@@ -193,7 +195,7 @@ class GateStore:
                 answer = self._again(body, lost)
         try:
             return decode(answer)
-        except (msgspec.DecodeError, UnicodeError):
+        except messages.NONSENSE:
             raise StoreError("the gate's answer makes no sense: are both Earmarks of the same version?") from None
 
     def _again(self, body: bytes, lost: Lost) -> bytes:
@@ -238,9 +240,9 @@ def _told(aside: Sequence[Quarantined]) -> tuple[Quarantined, ...]:
     return tuple(Quarantined(one.seq, messages.words_of(one.reason)) for one in aside)
 
 
-def _parts(named: Sequence[Given]) -> Iterator[list[Given]]:
-    for start in range(0, len(named), MOST_NAMED):
-        yield list(named[start : start + MOST_NAMED])
+def _parts(given: Sequence[Given], most: int = MOST_NAMED) -> Iterator[list[Given]]:
+    for start in range(0, len(given), most):
+        yield list(given[start : start + most])
 
 
 def _sound_leases(leased: list[Leased]) -> list[Leased]:

@@ -143,6 +143,9 @@ KINDS: dict[str, type[StoreError]] = {
     "error": StoreError,
 }
 
+NONSENSE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What a decoder raises for bytes that are no message: of another kind, in broken UTF-8, or nested without end."""
+
 _MOST_WORDS = 500
 
 encode = msgspec.msgpack.Encoder().encode
@@ -170,7 +173,7 @@ def goodbye(words: str) -> bytes:
 def failure_in(body: bytes) -> StoreError:
     """The exception that an answer which is no `ANSWER` stands for. Its words are somebody else's, and cleaned.
 
-    Raises `msgspec.DecodeError` for what is no such answer.
+    Raises one of `NONSENSE` for what is no such answer.
     """
     failed = _failed_in(body[1:])
     if body[:1] == GOODBYE:

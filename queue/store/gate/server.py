@@ -100,7 +100,7 @@ def _served(
 def _hello(body: bytes) -> Hello:
     try:
         return messages.hello_in(body)
-    except (msgspec.DecodeError, UnicodeError):
+    except messages.NONSENSE:
         raise BadFrame("the first frame is no greeting of Earmark's") from None
 
 
@@ -108,7 +108,7 @@ def _request(body: bytes) -> Requests:
     # What a decoder says of a fault may hold what was sent: it stays here.
     try:
         return messages.request_in(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except messages.NONSENSE:
         raise BadFrame("a frame that is no request, or one beyond its bounds") from None
 
 

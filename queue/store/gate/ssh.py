@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from earmark.queue.store.gate.address import Address, parse
@@ -36,6 +37,9 @@ _LONGEST_SOCKET = 104 - 18
 """Bytes of a socket's path: the system's bound (macOS has the lowest), less what ssh appends while it makes one."""
 
 _MOST_SAID = 4096
+_ANSWERS_WITHIN = 10.0
+"""Seconds in which the connection in the background says that it is there: it is on this machine."""
+
 _SAID_NO = ("permission denied", "host key verification failed", "too many authentication failures")
 HAS_MASTERS = sys.platform != "win32"
 
@@ -74,8 +78,7 @@ class SshWay:
     def open_without_sign_in(self) -> bool:
         if self._socket is None or not self._socket.exists():
             return False
-        asked = self._command("-O", "check")
-        return subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+        return self._tell("check") == 0
 
     def sign_in(self, *, prompt: bool) -> None:
         if self._socket is None or self.open_without_sign_in():
@@ -83,7 +86,7 @@ class SshWay:
         options = ["-M", "-N", "-f", "-o", f"ControlPersist={PERSIST}", "-o", f"BatchMode={'no' if prompt else 'yes'}"]
         # ssh asks on the terminal itself, whatever its standard streams are; what it says besides is to be read there.
         # A file, as the connection in the background may hold on to a pipe.
-        with tempfile.TemporaryFile() as heard:
+        with _startable(), tempfile.TemporaryFile() as heard:
             done = subprocess.run(
                 self._command(*options),
                 stdin=subprocess.DEVNULL,
@@ -101,7 +104,23 @@ class SshWay:
     def sign_out(self) -> None:
         """End the connection in the background."""
         if self._socket is not None:
-            subprocess.run(self._command("-O", "exit"), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            self._tell("exit")
+
+    def _tell(self, what: str) -> int:
+        """Tell the connection in the background something; its ssh's exit code. Raises `StoreUnreachable`."""
+        try:
+            with _startable():
+                return subprocess.run(
+                    self._command("-O", what),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    check=False,
+                    timeout=_ANSWERS_WITHIN,
+                ).returncode
+        except subprocess.TimeoutExpired:
+            raise StoreUnreachable(
+                f"the ssh that is signed in at {self._address} does not answer: end that process"
+            ) from None
 
     def _command(self, *options: str, said: list[str] | None = None) -> list[str]:
         command = [self._ssh, *_QUIET, *options]
@@ -120,14 +139,15 @@ class SshChannel:
 
     def __init__(self, command: list[str], where: str) -> None:
         self._where = where
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
+        with _startable():
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+            )
         self._said = bytearray()
         self._hearing = threading.Thread(target=self._hear, name="ssh", daemon=True)
         self._hearing.start()
@@ -178,6 +198,15 @@ class SshChannel:
                 del self._said[:-_MOST_SAID]
 
 
+@contextlib.contextmanager
+def _startable() -> Iterator[None]:
+    """Where this machine cannot start one more ssh (no process, no file, no room), that may pass."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnreachable(f"ssh cannot be started on this machine: {error.strerror or error}") from error
+
+
 def fault(where: str, code: int, said: bytes) -> StoreError:
     """What an ssh that ended with `code`, having said so much, stands for."""
     from earmark.queue.text import clean
@@ -206,7 +235,7 @@ def control_folder() -> Path:
     if not fitting:
         raise StoreError("no folder with a short path for ssh's socket: set XDG_RUNTIME_DIR")
     folder = fitting[0]
-    with contextlib.suppress(FileExistsError):
+    with _startable(), contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != who or found.st_mode & 0o077:

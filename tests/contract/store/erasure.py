@@ -133,6 +133,41 @@ def test_a_subject_who_opts_out_while_clips_come_in(store, incoming, backdoor):
     assert backdoor.staged() == []
 
 
+@pytest.mark.parametrize("text", [None, Hypothesis("other")])
+def test_a_subject_whose_name_came_with_a_later_load(store, incoming, text):
+    more = {} if text is None else {"hypothesis": text}
+    assert list(store.add([incoming(1, subject=None)])) == ["added"]
+    assert list(store.add([incoming(1, subject="Eva", **more)])) == ["known" if text is None else "other text"]
+    assert list(store.add([incoming(1, subject="Max"), incoming(1, subject=None)])) == ["known", "known"]
+    assert store.withdraw_subject("Max") == 0
+    assert store.withdraw_subject("Eva") == 1
+    assert store.lease("anna", 9) == []
+
+
+def test_a_subject_whose_name_came_later_in_the_same_batch(store, incoming):
+    assert list(store.add([incoming(1, subject=None), incoming(1, subject="Eva")])) == ["added", "known"]
+    assert store.withdraw_subject("Eva") == 1
+
+
+def test_a_clip_that_turns_out_to_be_of_somebody_who_opted_out(store, incoming, backdoor, everything):
+    secret = Hypothesis("SECRET")
+    assert list(store.add([incoming(1, subject=None, hypothesis=secret), incoming(2)])) == ["added"] * 2
+    clip = next(one.clip.id for one in store.lease("anna", 9) if one.clip.hypothesis == secret)
+    sound = backdoor.sound(clip)
+    store.withdraw_subject("Eva")
+    given = [incoming(1, subject="Eva"), incoming(3, subject=None), incoming(3, subject="Eva")]
+    assert list(store.add(given)) == ["withdrawn", "added", "withdrawn"]
+    _, gone = store.withdrawn()
+    assert clip in gone
+    assert len(gone) == 2
+    assert not sound.exists()
+    assert b"SECRET" not in everything()
+    assert [one.clip.hypothesis.text for one in store.lease("anna", 9)] == ["machine text 2"]
+    store.check_withdrawals()
+    assert list(store.add(given)) == ["withdrawn"] * 3
+    assert len(store.withdrawn()[1]) == 2
+
+
 def test_critical_erases_every_text_of_that_clip(store, clips, anna, device, everything):
     ben = device("ben")
     ben.decide(clips[1], Verdict.CORRECTED, "SECRET by ben " * 30)
@@ -229,6 +264,22 @@ def test_taking_it_back_after_the_hold_brings_nothing(store, clips, anna, clock)
     assert clips[0] not in ids(store.lease("anna", 9))
     with pytest.raises(Refused):
         store.audio("anna", clips[0])
+
+
+@pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.SKIPPED, Verdict.UNINTELLIGIBLE, Verdict.ESCALATED])
+def test_a_late_decision_after_that_brings_nothing_either(store, clips, anna, device, clock, verdict):
+    anna.decide(clips[0], Verdict.CRITICAL)
+    anna.push(store)
+    clock.now += HOLD
+    store.purge()
+    anna.decide(clips[0], Verdict.RETRACTED)
+    anna.push(store, 1)
+    ben = device("ben")
+    ben.decide(clips[0], verdict)
+    ben.push(store)
+    assert clips[0] not in ids(store.lease("cleo", 9))
+    assert store.reopen("ben", clips[:1]) == []
+    assert store.counts("cleo").decided == 1
 
 
 def test_one_mark_taken_back_leaves_the_others(store, clips, anna, device, clock):

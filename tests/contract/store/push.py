@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import pytest
 
 from earmark.queue.decision import Verdict
-from earmark.queue.journal.line import Reason, chain_of, erased, reissued, split
+from earmark.queue.journal.line import Reason, chain_of, commit_of, erased, reissued, split
 from earmark.queue.store.interface import Head, Refused, StoreError
 
 
@@ -177,6 +178,39 @@ def spoil_version(line, previous):
     return framed(line, split(line).envelope.replace(b'"v":1', b'"v":9'), previous)
 
 
+def with_more(body, more):
+    return body[:-1] + b',"more":' + more + b"}"
+
+
+DEEP = b"[" * 6000
+"""About as deep as a line's envelope may be long, and never closed: some decoders give up long before its end."""
+
+
+def spoil_unknown_field(line, previous):
+    return framed(line, with_more(split(line).envelope, b'"\xff"'), previous)
+
+
+def spoil_depth(line, previous):
+    return framed(line, with_more(split(line).envelope, DEEP), previous)
+
+
+def spoil_id(line, previous):
+    return framed(line, re.sub(rb'"id":"[^"]*"', b'"id":"no UUID"', split(line).envelope), previous)
+
+
+def with_payload(line, previous, payload):
+    envelope = re.sub(rb'"commit":"[^"]*"', b'"commit":"%s"' % commit_of(payload).encode(), split(line).envelope)
+    return framed(line, envelope, previous, payload)
+
+
+def spoil_payloads_letters(line, previous):
+    return with_payload(line, previous, with_more(split(line).payload, b'"\xff"'))
+
+
+def spoil_payloads_depth(line, previous):
+    return with_payload(line, previous, with_more(split(line).payload, b"[" * 90_000 + b"]" * 90_000))
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -188,6 +222,11 @@ def spoil_version(line, previous):
         (spoil_json, "not valid JSON"),
         (spoil_number, "number is 7, its place 2"),
         (spoil_version, "version 9"),
+        (spoil_unknown_field, "not valid JSON"),
+        (spoil_depth, "not valid JSON"),
+        (spoil_id, "not a UUID"),
+        (spoil_payloads_letters, "not one of ours"),
+        (spoil_payloads_depth, "not one of ours"),
     ],
 )
 def test_a_bad_line_is_set_aside_and_the_rest_goes_in(store, clips, anna, everything, spoil, reason):
@@ -205,7 +244,42 @@ def test_a_bad_line_is_set_aside_and_the_rest_goes_in(store, clips, anna, everyt
     assert [clip for clip, _ in texts(store)] == [clips[0], clips[2]]
     assert b"SECRET" not in everything()
     again = anna.push(store)
-    assert (again.head, again.quarantined, again.fork) == (pushed.head, (), False)
+    assert (again.head, again.quarantined, again.fork) == (pushed.head, pushed.quarantined, False)
+
+
+def test_what_was_set_aside_is_told_again_with_what_comes_again(store, clips, anna):
+    """The answer to the first push was lost, and more lines have come since."""
+    for clip in ("nowhere", clips[0], "nowhere else", clips[1]):
+        anna.decide(clip, Verdict.ACCEPTED)
+    told = anna.push(store).quarantined
+    assert [one.seq for one in told] == [1, 3]
+    anna.decide("never", Verdict.ACCEPTED)
+    again = store.push(anna.name, "anna", anna.lines[1:4])
+    assert again.quarantined == told[1:]
+    more = anna.push(store)
+    assert more.quarantined[:2] == told
+    assert [one.seq for one in more.quarantined] == [1, 3, 5]
+    anna.decide(clips[2], Verdict.ACCEPTED)
+    assert anna.push(store, 5).quarantined == ()
+
+
+@pytest.mark.parametrize("payload", [b'{"text":1}', b'{"text":"\xff"}', b"[" * 90_000 + b"]" * 90_000])
+def test_a_critical_mark_goes_in_whatever_is_in_the_place_of_its_payload(store, clips, anna, payload):
+    anna.decide(clips[0], Verdict.CRITICAL)
+    anna.lines[0] = framed(anna.lines[0], split(anna.lines[0]).envelope, "", payload)
+    assert anna.push(store).quarantined == ()
+    with pytest.raises(Refused, match="critical"):
+        store.audio("anna", clips[0])
+
+
+def test_a_decision_under_the_same_id_otherwise_spelled_counts_once(store, clips, anna, device):
+    line = anna.decide(clips[0], Verdict.ACCEPTED)
+    anna.push(store)
+    ben = device("anna")
+    again = re.sub(rb'"id":"[^"]*"', lambda found: found[0].upper().replace(b'"ID"', b'"id"'), split(line).envelope)
+    ben.lines = [framed(line, again.replace(anna.name.encode(), ben.name.encode()), "")]
+    assert ben.push(store).quarantined == ()
+    assert len(texts(store, every_revision=True)) == 1
 
 
 def test_a_bad_first_line_is_set_aside_too(store, clips, anna):

@@ -16,7 +16,7 @@ from counted import LONG, SEED, Counted
 from earmark.queue.clip import Clip, Hypothesis
 from earmark.queue.decision import Verdict
 from earmark.queue.store.gate import messages
-from earmark.queue.store.gate.channel import Conversation
+from earmark.queue.store.gate.channel import PATIENCE, Conversation
 from earmark.queue.store.gate.client import GateStore
 from earmark.queue.store.gate.frames import MAGIC, packed
 from earmark.queue.store.gate.messages import PART, Hello, Sound, Welcome
@@ -161,6 +161,27 @@ def test_a_cut_anywhere_loses_and_doubles_nothing(
         )
         assert connection.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
     counted("cuts of a conversation with a gate in the same process, at any byte", len(chosen), 6 * len(chosen))
+
+
+def test_a_push_is_parted_only_where_it_must_be(behind: SqliteStore) -> None:
+    pushed: list[int] = []
+
+    class Counting(Unclosed):
+        def push(self, device: str, reviewer: str, lines: list[bytes]) -> Pushed:
+            pushed.append(len(lines))
+            return Pushed(Head(sum(pushed), "x"))
+
+    way = Threaded(lambda: Counting(behind), "anna")
+    gate = GateStore(way)
+    assert gate.push("d", "anna", [b"x"] * 2001).head.seq == 2001
+    assert pushed == [2000, 1]
+    gate.close()
+    way.join()
+
+
+def test_a_host_is_given_up_later_than_its_database_gives_up() -> None:
+    postgres = pytest.importorskip("earmark.queue.store.postgres_database")
+    assert float(postgres._TIMEOUT.removesuffix("s")) + 10 < PATIENCE
 
 
 def test_one_cut_is_not_even_noticed(way: Threaded, fill: Callable[..., None]) -> None:
@@ -329,6 +350,18 @@ def leased(**clip: Any) -> bytes:
     return messages.ANSWER + messages.encode([Leased(given.pop("lease", "l"), Clip(**given), 1.0)])
 
 
+DEEP = b"\x91" * 200_000
+"""An array in an array in an array, and no end."""
+
+
+@pytest.mark.parametrize("said", [b"\x81\xa4more" + DEEP, b"\x81\xa5store\xa1\xff"])
+def test_a_greeting_that_makes_no_sense_is_told(said: bytes) -> None:
+    way = Liar()
+    way._said = MAGIC + packed(messages.ANSWER + said)
+    with pytest.raises(StoreError, match="makes no sense"):
+        GateStore(way)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -336,6 +369,10 @@ def leased(**clip: Any) -> bytes:
         b"\7" + b"x",
         b"\1\xc1",
         b"\0" + msgspec.msgpack.encode({"clips": "many"}),
+        b"\0\x91\x81\xa5lease\xa1\xff",
+        b"\0\x91\x81\xa4more" + DEEP,
+        b"\1\x82\xa4kind\xa1\xff\xa5words\xa1x",
+        b"\2\x81\xa4more" + DEEP,
         leased(id="../x"),
         leased(id=""),
         leased(lease="\x1b[2J"),
@@ -372,8 +409,9 @@ def test_a_reason_for_setting_a_line_aside_is_cleaned_too() -> None:
     assert len(aside.reason) == 500
 
 
-def test_a_conversation_is_over_after_nonsense() -> None:
-    talk = Conversation(Liar(b"\1\xc1").open(), Hello(1))
+@pytest.mark.parametrize("answer", [b"\1\xc1", b"\1\x81\xa4kind\xa1\xff", b"\1\x81\xa4more" + DEEP])
+def test_a_conversation_is_over_after_nonsense(answer: bytes) -> None:
+    talk = Conversation(Liar(answer).open(), Hello(1))
     with pytest.raises(StoreError):
         talk.ask(b"x")
     assert talk.ended

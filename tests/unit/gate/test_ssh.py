@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,24 @@ def test_what_could_be_an_option_or_a_command_is_no_url(url: str) -> None:
         parse(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ssh://eve:SECRET@host/store",
+        "ssh://eve:SECRET@ho st",
+        "ssh://eve:SEC/SECRET@host:70000",
+        "ssh://SECRET@/store",
+        "ssh://eve@host:70000/SECRET@x",
+        "ssh://eve:SECRET@h;/x://y",
+    ],
+)
+def test_what_is_said_of_such_a_url_holds_no_password(url: str) -> None:
+    with pytest.raises(StoreError, match=r"'ssh://[^']*'") as caught:
+        parse(url)
+    assert "SECRET" not in str(caught.value)
+    assert "eve" not in str(caught.value)
+
+
 @pytest.fixture
 def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for sockets, and a paper ssh that writes its arguments down beside it."""
@@ -116,6 +136,34 @@ def test_a_sign_in_that_fails_is_told(runtime: Path) -> None:
         open_ssh("ssh://host", prompt=False)
     with pytest.raises(StoreUnreachable, match="did not get in at host"):
         open_review_store("ssh://host", prompt=True)
+
+
+def test_a_machine_that_can_start_no_ssh_says_so_and_may_later(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    way = SshWay(Address("host"))
+    way._socket.touch()  # type: ignore[union-attr]
+
+    def none_left(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", none_left)
+        patch.setattr(subprocess.Popen, "__del__", lambda _: None)
+        for start in (way.open, way.open_without_sign_in, lambda: way.sign_in(prompt=True), way.sign_out):
+            with pytest.raises(StoreUnreachable, match="cannot be started on this machine: Resource temporarily"):
+                start()
+    way._socket.unlink()  # type: ignore[union-attr]
+    with monkeypatch.context() as patch, pytest.raises(StoreUnreachable, match="cannot be started"):
+        patch.setattr("tempfile.TemporaryFile", none_left)
+        way.sign_in(prompt=False)
+
+
+def test_a_signed_in_ssh_that_does_not_answer_is_told(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    way = SshWay(Address("host"))
+    way._socket.touch()  # type: ignore[union-attr]
+    (runtime / "ssh").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(module, "_ANSWERS_WITHIN", 0.2)
+    with pytest.raises(StoreUnreachable, match="signed in at host does not answer"):
+        way.open_without_sign_in()
 
 
 def test_without_ssh_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +14,31 @@ from earmark.queue.journal import Journal
 from earmark.queue.journal.reading import arrived
 from earmark.queue.journal.verify import verify
 from earmark.queue.stamp import new_id, told_time, uuid7
-from earmark.queue.store.interface import Head, Pushed, Quarantined, ReviewStore, StoreError, StoreUnreachable
+from earmark.queue.store.interface import Head, Pushed, Quarantined, ReviewStore, Store, StoreError, StoreUnreachable
 from earmark.queue.store.open import open_store
 from earmark.queue.sync import Backoff, erase_withdrawn, holding, retire, send
 
 
 def decision(clip: str, verdict: Verdict = Verdict.SKIPPED, text: str | None = None) -> Decision:
     return Decision(id=new_id(), at=told_time(), reviewer="r", clip=clip, verdict=verdict, text=text, shown="m")
+
+
+class LosesAnswers:
+    """A real store, as many of whose answers to pushes get lost as one says."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.lose = 0
+
+    def push(self, device: str, reviewer: str, lines: list[bytes]) -> Pushed:
+        pushed = self._store.push(device, reviewer, lines)
+        if self.lose:
+            self.lose -= 1
+            raise StoreUnreachable("the answer was lost")
+        return pushed
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
 
 
 class Memory:
@@ -84,6 +103,21 @@ def test_a_lost_answer_doubles_nothing(journal: Journal) -> None:
         send(journal, store)  # type: ignore[arg-type]
     assert send(journal, store).unsent == 0  # type: ignore[arg-type]
     assert len(store.lines[journal.device]) == 10
+
+
+def test_what_was_set_aside_is_noted_though_the_answer_was_lost(journal: Journal, tmp_path: Path) -> None:
+    """With the cursor at hand, and what was set aside up to it noted, the store is asked for nothing else."""
+    with contextlib.closing(open_store(f"sqlite:///{tmp_path / 'store'}")) as real:
+        store = LosesAnswers(real)
+        journal.append(decision("nowhere"))
+        since = send(journal, store).head  # type: ignore[arg-type]
+        journal.append(decision("nowhere else"))
+        store.lose = 1
+        with pytest.raises(StoreUnreachable):
+            send(journal, store, since=since, noted=True)  # type: ignore[arg-type]
+        sent = send(journal, store, since=since, noted=True)  # type: ignore[arg-type]
+        assert [one.seq for one in sent.quarantined] == [2]
+        assert [one.seq for one in journal.quarantine()] == [1, 2]
 
 
 def test_a_store_restored_from_a_backup_gets_the_lines_again(journal: Journal) -> None:

@@ -52,6 +52,27 @@ def test_a_url_that_is_none_is_told(url, words):
         open_store(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "eve:SECRET@host/database",
+        "postgresql:/eve:SECRET@host/database",
+        "postgresql//eve:SECRET/@SECRET@host/database",
+        "host/database?password=SECRET",
+        "eve:SECRET@host/database?options=x://y",
+        "postgres://eve:SECRET@host/database",
+        "sqlite://eve:SECRET@host/database",
+        "ssh://eve:SECRET@host/store",
+        "ssh://eve@host/store",
+    ],
+)
+def test_what_is_said_of_a_url_holds_no_password(url):
+    with pytest.raises(StoreError) as caught:
+        open_store(url)
+    assert "SECRET" not in str(caught.value)
+    assert "eve" not in str(caught.value)
+
+
 def test_a_newer_schema_is_refused(folder, open_one):
     open_one().close()
     with contextlib.closing(sqlite3.connect(folder / "store.db")) as connection:

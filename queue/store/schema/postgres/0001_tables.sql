@@ -1,5 +1,6 @@
 -- An Earmark store in PostgreSQL: its tables, and who is who. What the numbered files make is changed by later ones; all
--- functions but the first that is asked stand in `functions`, as they are now, and are made again after the last file.
+-- functions but the first that is asked, and the one that it asks, stand in `functions`, as they are now, and are made
+-- again after the last file.
 -- Where they alone change, a file with no more than words has the number.
 --
 -- Everything lies in the schema `earmark` and belongs to a role that nobody can log in as. Whoever reviews or

@@ -17,9 +17,9 @@ REVIEWERS = {
 }  # fmt: skip
 SUPERVISORS = {
     "admit", "audit_amiss", "audit_chain", "audit_decisions", "audit_heads", "audit_page", "audit_reviewers",
-    "audit_roles", "export_from", "is_outside", "judge", "not_outside", "nothing_outside", "outcomes", "removed",
-    "replay", "results", "secrets", "set_policy", "shares", "to_remove", "want_opinions", "withdraw",
-    "withdraw_subject",
+    "audit_roles", "export_from", "is_outside", "judge", "learn", "not_outside", "nothing_outside", "outcomes",
+    "removed", "replay", "results", "secrets", "set_policy", "shares", "to_remove", "want_opinions",
+    "withdraw", "withdraw_subject",
 }  # fmt: skip
 
 
@@ -285,6 +285,23 @@ def test_an_error_quotes_no_row(team, anna, store, device):
     assert clip not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_a_checkout_that_is_gone_on_with_does_not_count_again(team, fill, clock):
+    fill(8)
+    team.sql("UPDATE earmark.policy SET lease_cap = 5")
+    mine = [one.clip.id for one in team.lease("anna", 4, seconds=5000)]
+    # What is left of it comes out a little shorter, or much: they are hers either way.
+    for seconds in (4999, 100):
+        again = team.lease("anna", 4, first=mine, seconds=seconds)
+        assert [one.clip.id for one in again] == mine
+        assert {one.expires for one in again} == {clock.now + 5000}
+    assert team.sql("SELECT clips FROM earmark.drawn") == [(4,)]
+    assert team.sql("SELECT count(*) FROM earmark.audit WHERE what = 'lease'") == [(1,)]
+    more = [one.clip.id for one in team.lease("anna", 8, first=mine, seconds=100)]
+    assert more[:4] == mine
+    assert len(more) == 5
+    assert team.sql("SELECT clips FROM earmark.drawn") == [(5,)]
 
 
 def test_a_days_cap(team, fill, clock, login):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -182,6 +183,18 @@ def test_a_lost_connection_is_told_and_made_again(team, store, clips):
         assert "try again" in str(error) or "does not answer" in str(error)
         counted = one.counts("anna")
     assert counted.clips == 12
+
+
+def test_what_a_login_may_is_known_anew_with_each_connection(team):
+    one = team.open("anna")
+    assert not one._database.known.supervisor
+    team.sql(f"GRANT {team.made.roles.supervisor} TO {team.login('anna')}")
+    team.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{team.login('anna')}'")
+    until(lambda: not team.sql(f"SELECT 1 FROM pg_stat_activity WHERE usename = '{team.login('anna')}'"))
+    with contextlib.suppress(StoreUnreachable):
+        one.counts("anna")
+    one.counts("anna")
+    assert one._database.known.supervisor
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,8 +15,14 @@ import psycopg
 import pytest
 import soundfile
 
-from earmark.queue.store import postgres_database, postgres_schema
+from contract.store.tools import Device
+from earmark.queue.clip import Hypothesis
+from earmark.queue.decision import Verdict
+from earmark.queue.journal.line import split
+from earmark.queue.store import hypotheses, postgres_database, postgres_schema
+from earmark.queue.store.interface import Counts, Head
 from earmark.queue.store.master import make_master
+from earmark.queue.store.postgres import PostgresStore
 
 LAST = postgres_database.known_version()
 
@@ -158,9 +165,15 @@ def test_a_newer_store_is_told(made, server):
 
 
 def test_an_older_store_is_brought_up_to_date(earmark, server, tmp_path, monkeypatch):
-    """As the first Earmark with a store in PostgreSQL made it, with a clip that was withdrawn there."""
+    """As the first Earmark with a store in PostgreSQL made it, with a clip that was withdrawn there, one that was
+    decided and one that is open, and with functions that are gone by now, or that answered something else.
+    """
     old = tmp_path / "old"
-    old.mkdir()
+    (old / "functions").mkdir(parents=True)
+    (old / "functions" / "leases.sql").write_text(
+        "CREATE FUNCTION skipped(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+        "CREATE FUNCTION draw(text, text, integer) RETURNS text[] LANGUAGE sql AS 'SELECT NULL::text[]';"
+    )
     for path in postgres_database.SCHEMA.glob("000[1-4]_*.sql"):
         (old / path.name).write_bytes(path.read_bytes())
     with monkeypatch.context() as patch:
@@ -172,7 +185,28 @@ def test_an_older_store_is_brought_up_to_date(earmark, server, tmp_path, monkeyp
             audio=f"file://{tmp_path}/audio",
             master=lambda: make_master(tmp_path / "master.key"),
         )
+    anna = Device("d", "anna")
+    parts = split(anna.decide("decided", Verdict.CORRECTED, "said"))
     with psycopg.connect(server.url(earmark.database), autocommit=True) as connection:
+        connection.execute(
+            """INSERT INTO earmark.clip (id, duration, rate, hypothesis, object)
+               VALUES ('gone', 2, 16000, NULL, 'o1'), ('decided', 2, 16000, %(text)s, 'o2'),
+                   ('waiting', 2, 16000, %(text)s, 'o3')""",
+            {"text": hypotheses.encode(Hypothesis("machine")).decode()},
+        )
+        connection.execute(
+            """INSERT INTO earmark.work (clip, arrival, state)
+               SELECT id, arrival, CASE id WHEN 'gone' THEN 'withdrawn' WHEN 'decided' THEN 'done' ELSE 'open' END
+               FROM earmark.clip"""
+        )
+        connection.execute(
+            "INSERT INTO earmark.device (id, reviewer, last_seq, last_chain) VALUES ('d', 'anna', 1, %s)", (anna.chain,)
+        )
+        connection.execute(
+            """INSERT INTO earmark.line (device, seq, id, reviewer, clip, verdict, late, chain, envelope, payload)
+               VALUES ('d', 1, gen_random_uuid(), 'anna', 'decided', 'corrected', false, %s, %s, %s)""",
+            (anna.chain, parts.envelope.decode(), parts.payload.decode()),
+        )
         connection.execute("INSERT INTO earmark.tombstone VALUES (1, 'gone', 0)")
         connection.execute("UPDATE earmark.last_epoch SET epoch = 1")
         connection.execute("INSERT INTO earmark.audit (at, role, what, via) VALUES (1, 'eve', 'load', 'socket x')")
@@ -187,6 +221,20 @@ def test_an_older_store_is_brought_up_to_date(earmark, server, tmp_path, monkeyp
     code, out, _ = earmark("store", "check")
     assert code == 0
     assert "written down outside the database: 1" in out
+
+    def store_of(reviewer):
+        role = f"{reviewer}_{earmark.database}"
+        postgres_schema.add_person(server.url(earmark.database), reviewer, role, supervisor=reviewer == "eve")
+        return contextlib.closing(PostgresStore(server.url(earmark.database, role), lease_seconds=60))
+
+    with store_of("anna") as annas, store_of("eve") as eves:
+        assert annas.withdrawn() == (1, ("gone",))
+        assert annas.head("d") == Head(1, anna.chain)
+        assert [one.clip.id for one in annas.lease("anna", 9)] == ["waiting"]
+        anna.decide("waiting", Verdict.ACCEPTED, "machine")
+        assert anna.push(annas, 1).head.seq == 2
+        assert [(one.clip, one.text) for one in eves.results()] == [("decided", "said"), ("waiting", "machine")]
+        assert annas.counts("anna") == Counts(clips=2, at_hand=0, decided=2, withdrawn=1)
 
 
 def test_two_who_make_it_at_once(earmark, tmp_path):

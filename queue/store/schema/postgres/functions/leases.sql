@@ -17,8 +17,8 @@
 -- not renewed, and it binds nobody: such clips go to others as soon as no other clip is left. So an open clip that has an
 -- owner is one on which its owner has a standing opinion, and a leased one is one on which its owner has none.
 
--- Whether a clip is not to be given to a reviewer again: skipped, or decided.
-CREATE OR REPLACE FUNCTION skipped(p_reviewer text, p_clip text) RETURNS boolean
+-- Whether a reviewer is done with a clip, having skipped or decided it: it is not given to them again.
+CREATE OR REPLACE FUNCTION done_with(p_reviewer text, p_clip text) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT coalesce((
         SELECT verdict IN ('skipped', 'unintelligible') OR verdict IN ('accepted', 'corrected') AND payload IS NOT NULL
@@ -177,7 +177,7 @@ BEGIN
         SELECT coalesce(array_agg(clip ORDER BY number), '{}'), coalesce(array_agg(place ORDER BY number), '{}')
         INTO clips, places
         FROM unnest(clips, places) WITH ORDINALITY AS drawn (clip, place, number)
-        WHERE NOT skipped(p_reviewer, clip);
+        WHERE NOT done_with(p_reviewer, clip);
     END IF;
 END $$;
 
@@ -218,7 +218,7 @@ BEGIN
             ORDER BY clip FOR UPDATE
         ) AS locked
         WHERE owner = me AND state = 'leased' AND lease_until > t AND lease_until <= until
-            AND (p_lang IS NULL OR lang = p_lang) AND NOT skipped(me, clip)
+            AND (p_lang IS NULL OR lang = p_lang) AND NOT done_with(me, clip)
         ORDER BY priority DESC, arrival
     );
     taken := held[:wanted];
@@ -226,8 +226,13 @@ BEGIN
         named := ARRAY(
             SELECT clip FROM work
             WHERE clip = ANY (p_first) AND (state = 'open' OR state = 'leased' AND (owner = me OR lease_until <= t))
-                AND (p_lang IS NULL OR lang = p_lang) AND NOT skipped(me, clip)
+                AND (p_lang IS NULL OR lang = p_lang) AND NOT done_with(me, clip)
             ORDER BY array_position(p_first, clip) LIMIT wanted
+        );
+        -- Theirs already, and for longer than is asked for now: a checkout that is gone on with.
+        held := held || ARRAY(
+            SELECT clip FROM work
+            WHERE clip = ANY (named) AND owner = me AND lease_until > t AND clip <> ALL (held)
         );
         anew := (ARRAY(SELECT clip FROM unnest(named) AS clip WHERE clip <> ALL (held)))[1:coalesce(allowed, wanted)];
         allowed := allowed - cardinality(anew);
@@ -322,7 +327,7 @@ BEGIN
     PERFORM check_clips(p_clips);
     PERFORM FROM work WHERE clip = ANY (p_clips) ORDER BY clip FOR UPDATE;
     UPDATE work SET owner = me, lease = name, state = 'leased'
-    WHERE clip = ANY (p_clips) AND state = 'open' AND owner IS NULL AND NOT skipped(me, clip);
+    WHERE clip = ANY (p_clips) AND state = 'open' AND owner IS NULL AND NOT done_with(me, clip);
     UPDATE work SET lease_until = greatest(lease_until, until) WHERE clip = ANY (p_clips) AND owner = me AND state <> 'open';
     RETURN ARRAY(SELECT clip FROM work WHERE clip = ANY (p_clips) AND owner = me);
 END $$;

@@ -262,7 +262,8 @@ END $$;
 
 -- Take journal lines, in order: the envelope's and the payload's exact bytes ('null' for none) and the chain of each.
 -- Lines that have arrived before change nothing; where lines are missing before the first, nothing is taken. fork:
--- other lines are here under this device's numbers, and nothing was taken.
+-- other lines are here under this device's numbers, and nothing was taken. quarantined: those of the lines that are set
+-- aside, now or before.
 --
 -- A push is worked through as a set. A line that alone decides its clip marks it as done without another look at what
 -- came before. Only lines that hang together (several on one clip, marks, what takes something back) are settled one
@@ -295,6 +296,7 @@ DECLARE
     broken bigint;
     e entry;
     at_arrival bigint;
+    aside set_aside[] := '{}';
 BEGIN
     push.last_seq := 0;
     push.last_chain := '';
@@ -349,7 +351,15 @@ BEGIN
             RETURN;
         END IF;
     END IF;
+    IF old > 0 THEN
+        -- The answer that told these may have been lost.
+        aside := ARRAY(
+            SELECT ROW(seq, reason)::set_aside FROM quarantine
+            WHERE device = p_device AND seq BETWEEN first AND first + old - 1 ORDER BY seq
+        );
+    END IF;
     IF old = given THEN
+        push.quarantined := aside;
         RETURN; -- all of it has arrived before
     END IF;
 
@@ -401,6 +411,7 @@ BEGIN
         SELECT p_device, seq, CASE WHEN state IS NOT NULL THEN clip END, fault
         FROM unnest(entries) WHERE fault IS NOT NULL;
     END IF;
+    push.quarantined := aside || push.quarantined;
 
     -- A decision that came before from another device (a journal issued again) is passed over. What hangs together gets
     -- its payload when its turn comes, so that no erased text is ever written.
@@ -434,7 +445,9 @@ BEGIN
             lease = CASE WHEN NOT (owner = me AND work.clip = ANY (skips)) THEN lease END,
             lease_until = CASE WHEN NOT (owner = me AND work.clip = ANY (skips)) THEN lease_until END
         FROM standing(single, 9223372036854775807) AS result
-        WHERE work.clip = result.clip AND work.state <> 'withdrawn';
+        WHERE work.clip = result.clip AND work.state <> 'withdrawn'
+            -- A mark that was taken back after its clip's key was destroyed: nobody can review it any more.
+            AND (work.state <> 'critical' OR stands = 'critical');
     END IF;
 
     FOREACH e IN ARRAY entries LOOP

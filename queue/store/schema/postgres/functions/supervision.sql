@@ -69,6 +69,35 @@ BEGIN
     RETURN outcomes;
 END $$;
 
+-- Note who spoke in clips that came in without a person; says which clips are here of people who have opted out.
+CREATE OR REPLACE FUNCTION learn(p_clips text[], p_subjects bytea[]) RETURNS text[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = earmark, pg_temp AS $$
+DECLARE
+    learned text[];
+BEGIN
+    -- As in `admit`: nobody opts out meanwhile.
+    PERFORM FROM last_epoch FOR SHARE;
+    PERFORM FROM clip WHERE id = ANY (p_clips) ORDER BY id FOR UPDATE;
+    WITH known AS (
+        UPDATE clip SET subject = told.subject
+        FROM (
+            SELECT DISTINCT ON (id) id, given.subject
+            FROM unnest(p_clips, p_subjects) WITH ORDINALITY AS given (id, subject, place)
+            WHERE NOT EXISTS (SELECT FROM opt_out WHERE opt_out.subject = given.subject) ORDER BY id, place
+        ) AS told JOIN work ON work.clip = told.id
+        WHERE clip.id = told.id AND clip.subject IS NULL AND work.state <> 'withdrawn'
+        RETURNING clip.id
+    )
+    SELECT coalesce(array_agg(id), '{}') INTO learned FROM known;
+    IF learned <> '{}' THEN
+        PERFORM note('load', p_clips => learned);
+    END IF;
+    RETURN ARRAY(
+        SELECT DISTINCT id FROM unnest(p_clips, p_subjects) AS given (id, subject) JOIN work ON work.clip = id
+        WHERE state <> 'withdrawn' AND EXISTS (SELECT FROM opt_out WHERE opt_out.subject = given.subject)
+    );
+END $$;
+
 -- Destroy the keys and texts of critical clips whose hold is over. A reviewer may have that done, a supervisor also for
 -- another moment.
 CREATE OR REPLACE FUNCTION purge(p_now double precision) RETURNS integer
@@ -189,6 +218,6 @@ GRANT EXECUTE ON FUNCTION purge(double precision) TO :"reviewer";
 GRANT EXECUTE ON FUNCTION
     secrets(), outcomes(text[], bytea[], text[]),
     admit(text[], bytea[], text[], text[], double precision[], integer[], text[], bytea[], bytea[], text[]),
-    to_remove(), removed(text[]), export_from(), results(text, bigint, text[], boolean, integer),
+    learn(text[], bytea[]), to_remove(), removed(text[]), export_from(), results(text, bigint, text[], boolean, integer),
     set_policy(double precision, double precision, integer), want_opinions(integer), judge(text)
 TO :"supervisor";
