@@ -69,15 +69,21 @@ class Deciding:
         if self.busy or here is None:
             return
         verdict = DECISIONS[action]
-        # Saving and accepting are one key in every keymap of ours: held down, it saves and accepts nothing more.
-        key = "text" if verdict in HAS_TEXT else verdict.value
-        judged = self.guard.judge(key, time.monotonic())
+        judged = self.guard.judge(_hand(verdict), time.monotonic())
         if judged == "ignore":
             self._on.app.say("That was quick: the clip has only just opened. Press again to decide.", "warn")
         elif judged == "wait":
             self._on.later(self._unless_held(verdict, here))
         else:
             self.decide(verdict)
+
+    def spent(self, action: str) -> None:
+        """A key did something else than its action, such as to wake the screen: held down, it decides nothing."""
+        now = time.monotonic()
+        if action in DECISIONS:
+            self.guard.judge(_hand(DECISIONS[action]), now)
+        elif action == "review.undo":
+            self._undo_guard.judge("undo", now)
 
     async def _unless_held(self, verdict: Verdict, meant: Place) -> None:
         await asyncio.sleep(REPEAT_GAP)
@@ -166,3 +172,10 @@ class Deciding:
         if came:
             self._on.news.clips_came(came)
         self._on.fetch_ahead()
+
+
+def _hand(verdict: Verdict) -> str:
+    """What the guard knows a verdict's key by. Saving and accepting are one key in every keymap of ours: held down, it
+    saves and accepts nothing more.
+    """
+    return "text" if verdict in HAS_TEXT else verdict.value

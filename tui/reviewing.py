@@ -80,6 +80,7 @@ class Reviewing:
         if self.ending or not self._do:
             return True
         if self.blank:
+            self._spend(key, character)
             self.wake()
             return True
         action = self.keymap.lookup(self.context, key, character)
@@ -106,10 +107,13 @@ class Reviewing:
                 self.run(action)
             return action is not None
         if self.panels.open is not None and self.panels.key(key):
+            self._spend(key, character)
             return True
         if action is not None and self.panels.shields(action):
+            self._spend(key, character)
             return True
         if self.hearing.held and (action is None or action.id not in WHILE_WAITING):
+            self._spend(key, character)
             self.hearing.held = False
             self.hearing.play_pause()
         elif action is None:
@@ -117,6 +121,12 @@ class Reviewing:
         else:
             self.run(action)
         return True
+
+    def _spend(self, key: str, character: str | None) -> None:
+        """A key was pressed for something else than its action."""
+        action = self.keymap.lookup(Context.REVIEW, key, character)
+        if action is not None:
+            self.deciding.spent(action.id)
 
     def run(self, action: Action) -> None:
         """Carry out an action."""

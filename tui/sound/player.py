@@ -139,6 +139,7 @@ class Player:
     def ahead(self, tracks: Sequence[Track]) -> None:
         """These clips are likely to be loaded next, the likeliest first: a speaker elsewhere gets them ahead."""
         with self._lock:
+            self._resting = False
             self._ahead.come(tuple(tracks))
         self._box.put("ahead")
 
@@ -326,11 +327,9 @@ class Player:
 
     def _send_ahead(self) -> None:
         """Cut one more piece of what comes next, and have a speaker elsewhere get it: one, since a key may wait."""
-        if self._outlet.far is None:
+        if self._outlet.far is None or self._resting:  # while it rests, who joins gets nothing to hold
             return
         with self._lock:
-            if self._resting:  # who joins now gets nothing to hold
-                return
             place, speed = self._ahead.missing(), self._deck.speed
             if place is None:
                 self._outlet.expect(self._ahead.pieces())

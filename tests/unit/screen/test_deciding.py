@@ -62,6 +62,55 @@ def test_a_decision_that_waits_goes_with_its_clip(open_desk: Open, vanish: Calla
     asyncio.run(gone())
 
 
+async def hold(desk: Desk, key: str) -> None:
+    """What a keyboard does after the press: it repeats the key, after half a second for the first time."""
+    await desk.press(key, after=0.5)
+    await desk.press(*[key] * 6, after=0.03)
+    await desk.rest()
+
+
+@pytest.mark.parametrize("key", ["s", "enter", "c", "backspace"])
+def test_a_held_key_that_woke_the_screen_decides_nothing(open_desk: Open, key: str) -> None:
+    async def held() -> None:
+        async with open_desk("abcd", must_hear=0.0, idle_blank=60.0) as desk:
+            await desk.decide("u")
+            desk.now += 100.0
+            desk.on._idle()
+            assert desk.on.blank
+            await desk.press(key)
+            await hold(desk, key)
+            assert not desk.on.blank
+            assert desk.verdicts == [("a", Verdict.UNINTELLIGIBLE)]
+
+    asyncio.run(held())
+
+
+def test_a_held_key_that_closed_a_panel_decides_nothing(open_desk: Open) -> None:
+    async def held() -> None:
+        async with open_desk() as desk:
+            await desk.press("question_mark", after=2.0)
+            assert desk.on.panels.open == "help"
+            await desk.press("s", after=2.0)
+            await hold(desk, "s")
+            assert desk.on.panels.open is None
+            assert desk.verdicts == []
+
+    asyncio.run(held())
+
+
+def test_a_held_key_that_chose_a_clip_in_the_history_accepts_nothing(open_desk: Open) -> None:
+    async def held() -> None:
+        async with open_desk(must_hear=0.0) as desk:
+            await desk.decide("u")
+            await desk.press("H", after=2.0)
+            await desk.press("enter", after=2.0)
+            assert desk.here == "a"
+            await hold(desk, "enter")
+            assert desk.verdicts == [("a", Verdict.UNINTELLIGIBLE)]
+
+    asyncio.run(held())
+
+
 def test_taking_back_that_waits_takes_back_what_was_the_last_when_it_was_pressed(open_desk: Open) -> None:
     async def overtaken() -> None:
         async with open_desk("abcd") as desk:

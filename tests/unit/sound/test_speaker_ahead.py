@@ -252,7 +252,6 @@ def test_a_receiver_that_comes_back_while_nobody_is_there_holds_nothing_either(s
     desk.end.hang_up()
     again = FarEnd(socket_in(state))
     until(lambda: again.lines, "nobody greets it")
-    desk.player.ahead(desk.tracks[1:])
     desk.player.set_speed(1.5)  # after what is on its way already: the same worker does both
     time.sleep(0.3)
     assert not [line for line in again.lines if line.startswith(("O ", "D "))]
