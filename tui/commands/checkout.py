@@ -15,13 +15,13 @@ from earmark.tui.commands.common import (
     journal_folder,
     open_review_store_of,
     plural,
+    tell_of,
 )
 from earmark.tui.version import VERSION
 
 if TYPE_CHECKING:
     from earmark.queue.offline.batch_file import BatchFolder
     from earmark.queue.store.interface import Leased, ReviewStore
-    from earmark.queue.sync import Sent
 
 DAYS = 3.0
 
@@ -84,7 +84,7 @@ def checkout(given: Invocation, count: int, days: float, lang: str | None, key_f
         if batch is None:
             erase_withdrawn(journal, store.withdrawn()[1])
             sent = send(journal, store)
-            _tell(sent)
+            tell_of(sent)
             lock, wrapping = new_lock(key_file)
             batch, key, leased = steps.begin(
                 store, place, name_of(settings.store_url), settings.reviewer_name, wanted, lock, wrapping, read_clocks()
@@ -94,7 +94,7 @@ def checkout(given: Invocation, count: int, days: float, lang: str | None, key_f
                 click.echo("The store does not lease clips for that long; it gave what it allows.", err=True)
         else:
             _, sent = checkin.meet(batch, journal, store, read_clocks())
-            _tell(sent)
+            tell_of(sent)
             key = key_to(batch, key_file)
             leased = steps.go_on(store, batch, wanted, read_clocks())
         try:
@@ -109,14 +109,6 @@ def checkout(given: Invocation, count: int, days: float, lang: str | None, key_f
     if len(batch.plan.slots) < count:
         click.echo(f"There were no more than {plural(len(batch.plan.slots), 'clip')} to be had.", err=True)
     click.echo(f"{told(batch)}. `earmark review` needs no network till then; `earmark checkin` sends what you decide.")
-
-
-def _tell(sent: Sent) -> None:
-    """It is noted as told: no later sync says it again."""
-    if sent.quarantined or sent.renewed:
-        from earmark.tui.opening import words_of
-
-        click.echo(words_of(sent), err=True)
 
 
 def _fetch(store: ReviewStore, batch: BatchFolder, key: bytes, leased: list[Leased]) -> None:

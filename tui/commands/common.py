@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from earmark.queue.offline.batch_file import BatchFolder
     from earmark.queue.store.interface import ReviewStore, Store
+    from earmark.queue.sync import Sent
     from earmark.tui.settings import Settings
 
 
@@ -125,6 +126,14 @@ def journal_folder(settings: Settings, store_id: str) -> Path:
 
     who = hashlib.sha256(settings.reviewer_name.encode()).hexdigest()[:16]
     return settings.home_path / "journals" / f"{store_id}-{who}"
+
+
+def tell_of(sent: Sent) -> None:
+    """Tell what the reviewer should know of what was sent: it is noted as told, and no later sync says it again."""
+    if sent.quarantined or sent.renewed:
+        from earmark.tui.opening import words_of
+
+        click.echo(words_of(sent), err=True)
 
 
 def plural(count: int, noun: str) -> str:

@@ -86,7 +86,7 @@ def _sound(settings: Settings) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
-    from earmark.queue.journal.reading import standing
+    from earmark.queue.journal.reading import arrived, standing
     from earmark.queue.journal.verify import verify
     from earmark.queue.store.interface import StoreError
 
@@ -107,7 +107,10 @@ def _store(settings: Settings) -> Iterator[Finding]:
         if batch is not None:
             from earmark.queue.offline.checkin import withdraw
 
-            withdraw(batch, None, store)
+            try:
+                withdraw(batch, None, store)
+            except StoreError as error:
+                yield Finding("bad", "offline", str(error))
         counts = store.counts(settings.reviewer_name)
         waiting = f"{plural(counts.clips, 'clip')}, {counts.at_hand:,} of them at hand for {settings.reviewer_name}"
         remedy = "" if counts.clips else "Put clips in with `earmark load MANIFEST`, or try `earmark demo`."
@@ -115,7 +118,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         folder = journal_folder(settings, store.id)
         if folder.is_dir():
             own = standing(folder)
-            unsent = max(0, own.seq - (store.head(own.device).seq if own.device else 0))
+            unsent = max(0, own.seq - (arrived(folder, store.head(own.device)) if own.device else 0))
             faults = verify(folder).faults
             yield Finding(
                 "bad" if faults else "ok",

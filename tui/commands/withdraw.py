@@ -16,6 +16,7 @@ from earmark.tui.commands.common import (
     known_to,
     open_store_of,
     plural,
+    tell_of,
 )
 from earmark.tui.version import VERSION
 
@@ -87,7 +88,7 @@ def withdraw(
                     if batch is not None:
                         batch.remove(store.withdrawn()[1])
                     erase_withdrawn(journal, store.withdrawn()[1])
-                    send(journal, store)
+                    tell_of(send(journal, store))
             except JournalBusy:
                 if gone:
                     click.echo("The review screen is open; it drops the clips within a minute.", err=True)
