@@ -106,6 +106,11 @@ class Batch(Generic[Sound]):
 
     # -- leases ------------------------------------------------------------------------------------------------------
 
+    @property
+    def spent(self) -> bool:
+        """Whether the sitting's limit is reached: no more clips come."""
+        return self._left == 0
+
     def fill(self, waiting: int = 0, undelivered: int = 0, *, first: Sequence[str] = ()) -> list[Leased]:
         """Lease more clips when fewer than half a batch are `waiting`; withdrawals are asked for before.
 

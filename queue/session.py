@@ -271,6 +271,10 @@ class Session:
             pressed=round(heard.position, 2) if critical else None,
         )
 
+    def has(self, clip: str) -> bool:
+        """Whether a clip is in the sitting: one that was withdrawn, or whose lease was lost, is not any more."""
+        return clip in self._by_clip
+
     @property
     def last(self) -> str | None:
         """The id of the decision that would be taken back next; None when there is none."""

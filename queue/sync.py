@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -84,10 +84,10 @@ def send(
     arrived = 0
     renewed = False
     told: list[Quarantined] = []
-    if since is None or forked(journal, since) or not journal.lines(since.seq, most=1):
-        head = store.head(journal.device)
-    else:
-        head = since
+    # As another device, and before that could be told: nothing is known of what the store set aside under the new one.
+    went_on = since is not None and forked(journal, since)
+    waits = since is not None and not went_on and journal.lines(since.seq, most=1)
+    head = since if since is not None and waits else store.head(journal.device)
     for _ in range(rounds):
         if forked(journal, head):
             if renewed:
@@ -111,14 +111,14 @@ def send(
         arrived += max(0, pushed.head.seq - head.seq)
         head = pushed.head
         told += pushed.quarantined
-    if not noted or renewed:
+    if not noted or renewed or went_on:
         # The store keeps what it set aside: a note that was lost to a crash after the push is written now.
         told = list(store.quarantined(journal.device))
     known = {one.seq for one in journal.quarantine()} if told else set()
     aside = [one for one in told if one.seq not in known]
     if aside:
         journal.set_aside(aside)
-    return Sent(arrived, max(0, journal.head.seq - head.seq), head, tuple(aside), renewed)
+    return Sent(arrived, max(0, journal.head.seq - head.seq), head, tuple(aside), renewed or went_on)
 
 
 def forked(journal: SendableJournal, head: Head) -> bool:
@@ -126,40 +126,19 @@ def forked(journal: SendableJournal, head: Head) -> bool:
     return head.seq > 0 and journal.chain_at(head.seq) != head.chain
 
 
-class SearchableJournal(Protocol):
-    """What the search for withdrawn clips needs of a journal."""
-
-    def clips(self) -> set[str]: ...
-
-    def entries(self) -> Iterator[Entry]: ...
-
-
-class ErasableJournal(SearchableJournal, Protocol):
+class ErasableJournal(Protocol):
     """What the erasure of withdrawn clips needs of a journal."""
+
+    def holding(self, clips: Collection[str]) -> set[str]: ...
 
     def erase(self, clip: str, reason: str) -> int: ...
 
 
-def holding(journal: SearchableJournal, withdrawn: Iterable[str]) -> set[str]:
-    """Of withdrawn clips, those of which the journal may hold something still. Raises what the journal raises.
-
-    One look over the lines finds those that were erased before, mostly in earlier sittings: to erase each again would
-    take a look for each.
-    """
-    found = journal.clips() & set(withdrawn)
-    if not found:
-        return found
-    # Nothing is written of a withdrawn clip but what was on its way, and the next opening ends an erasure cut off.
-    last = {entry.clip: entry.reason for entry in journal.entries() if entry.clip in found}
-    erased = {clip for clip, reason in last.items() if reason == "withdrawal"}
-    return found - erased
-
-
 def erase_withdrawn(journal: ErasableJournal, withdrawn: Iterable[str]) -> int:
-    """Erase what the journal holds of withdrawn clips; says of how many it held something. Raises what the journal
+    """Erase what the journal holds of withdrawn clips; says of how many it held something. Raises what `erase`
     raises.
     """
-    return sum(journal.erase(clip, "withdrawal") > 0 for clip in sorted(holding(journal, withdrawn)))
+    return sum(journal.erase(clip, "withdrawal") > 0 for clip in sorted(journal.holding(set(withdrawn))))
 
 
 class RetainingJournal(Protocol):

@@ -32,10 +32,10 @@ DECISIONS = {
 SAID = {
     Verdict.ACCEPTED: "Saved: accepted. {undo} takes it back.",
     Verdict.CORRECTED: "Saved: corrected. {undo} takes it back.",
-    Verdict.CRITICAL: "Saved: critical; nothing of it stays here. {undo} takes it back.",
+    Verdict.CRITICAL: "Saved: critical; the clip is closed. {undo} takes it back.",
     Verdict.UNINTELLIGIBLE: "Saved: unintelligible. {undo} takes it back.",
     Verdict.SKIPPED: "Saved: skipped; somebody else gets it. {undo} takes it back.",
-    Verdict.ESCALATED: "Saved: a supervisor has it. Take your time; {play} plays the next clip.",
+    Verdict.ESCALATED: "Saved: nobody else is given it. Take your time; {play} plays the next clip.",
     Verdict.RETRACTED: "Taken back. What stood before stands again.",
 }
 
@@ -71,7 +71,8 @@ class Deciding:
         verdict = DECISIONS[action]
         judged = self.guard.judge(_hand(verdict), time.monotonic())
         if judged == "ignore":
-            self._on.app.say("That was quick: the clip has only just opened. Press again to decide.", "warn")
+            if self.guard.fresh(time.monotonic()):
+                self._on.app.say("That was quick: the clip has only just opened. Press again to decide.", "warn")
         elif judged == "wait":
             self._on.later(self._unless_held(verdict, here))
         else:
@@ -117,7 +118,7 @@ class Deciding:
             on.forget_clip()
         on.hearing.silence()
         decision = self._session.decide(verdict, heard, self._sitting.stamp(), text=text)
-        on.later(self._save(decision.verdict, self._sitting.save(decision)))
+        on.later(self._save(decision.clip, decision.verdict, self._sitting.save(decision)))
 
     def undo(self) -> None:
         """Take the last decision back, unless the key is held down."""
@@ -141,15 +142,19 @@ class Deciding:
             return
         self.busy = True
         self._on.hearing.silence()
-        self._on.later(self._save(Verdict.RETRACTED, self._sitting.save(decision, taking_back=True)))
+        self._on.later(self._save(decision.clip, Verdict.RETRACTED, self._sitting.save(decision, taking_back=True)))
 
-    async def _save(self, verdict: Verdict, saving: Coroutine[Any, Any, Place | None]) -> None:
+    async def _save(self, clip: str, verdict: Verdict, saving: Coroutine[Any, Any, Place | None]) -> None:
         on, keymap = self._on, self._on.keymap
         try:
             place = await saving
         except (JournalError, OSError) as error:
             self.busy = False
             on.app.say(f"NOT SAVED: {error} Then press the key again.", "bad")
+            return
+        if not self._session.has(clip):
+            # It went while its decision was on its way to the disk: what took it away has said so, and shown the next.
+            self.busy = False
             return
         self.moved.clear()
         on.sound(place, play=verdict is not Verdict.ESCALATED)

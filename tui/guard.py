@@ -40,6 +40,10 @@ class Guard:
         """The clip on the screen was painted for the first time."""
         self._painted = now
 
+    def fresh(self, now: float) -> bool:
+        """Whether nobody can have seen the clip on the screen yet."""
+        return self._painted is None or now - self._painted < SETTLING
+
     def judge(self, key: str, now: float) -> str:
         """What to do with a decision key pressed at `now` (monotonic seconds)."""
         since = now - self._last_time
@@ -48,7 +52,7 @@ class Guard:
         if same and since <= REPEAT_GAP:
             self._held = True
             return "ignore"
-        if self._painted is None or now - self._painted < SETTLING:
+        if self.fresh(now):
             self._held = self._held and same
             return "ignore"
         self._held = False

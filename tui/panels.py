@@ -56,8 +56,11 @@ class Panels:
 
     def summary(self) -> None:
         """Say how the sitting went, now that nothing is left."""
-        on = self._on
-        on.screen.panel.fill(summary_lines(on.session, on.sitting.saved, on.keymap, on.settings.lang))
+        on, lang = self._on, self._on.settings.lang
+        why = f"No clip{f' in {lang!r}' if lang else ''} waits for you now; new ones appear by themselves."
+        if on.sitting.batch.spent:
+            why = "The limit of this sitting (--limit) is reached."
+        on.screen.panel.fill(summary_lines(on.session, on.sitting.saved, on.keymap, why))
         self._opened("summary")
 
     def _opened(self, name: str) -> None:

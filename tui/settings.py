@@ -32,7 +32,8 @@ UNINTELLIGIBLE_DEFINITION = (
 SKIP_DEFINITION = "Skip a clip that somebody else should judge. It goes back and another reviewer gets it."
 ESCALATED_DEFINITION = (
     "Disturbing is for what no one should have to carry alone: violence, abuse, somebody in danger. "
-    "The clip goes to a supervisor, and the next one does not play until you press a key. Take the time you need."
+    "Nobody else is given the clip, it is listed for who supervises, and the next one does not play until you press a "
+    "key. Take the time you need."
 )
 
 
@@ -56,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `idle_blank`: seconds without sound or key until the screen goes blank; 0 never. `doubt_below`: words under this
     confidence are marked. `longest_clip`: seconds. `batch`: clips leased at a time. `lease_minutes`: how long a lease
     lasts without a sign of life. `most_days`: for how long clips of this store may be checked out at most.
-    `critical_hold_days`: how long a supervisor can still hear a critical clip. `keep_days`: how long a text stays in
+    `critical_hold_days`: how long a critical clip's key is kept. `keep_days`: how long a text stays in
     the reviewer's own journal once the store has it; 0 for ever. `sync_seconds`: how often the screen sends and
     fetches. `unsynced_warn`: from so many unsent lines on the screen warns.
     """
@@ -153,7 +154,9 @@ def read_settings(overrides: Mapping[str, Any] | None = None, environ: Mapping[s
         if not name.startswith(PREFIX) or name in NOT_SETTINGS:
             continue
         key = name[len(PREFIX) :].lower()
-        if key not in known or key == "marks":
+        if key == "marks":
+            raise SettingsError(f"{name}: the marks are set in the configuration file alone, {path}.")
+        if key not in known:
             raise SettingsError(f"{name}: there is no such setting{_nearest(key, 'EARMARK_')}.")
         if value != "":
             merged[key] = _checked(name, key, value)

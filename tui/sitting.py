@@ -17,12 +17,12 @@ import msgspec
 
 from earmark.queue.batch import Batch
 from earmark.queue.decision import Decision, Draft, Verdict
-from earmark.queue.journal import Journal, JournalError, NotSaved
+from earmark.queue.journal import Journal, JournalError
 from earmark.queue.journal.retiring import Retirement
 from earmark.queue.session import Place, Session, Stamp
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, OfflineReviewStore, Refused, RemoteReviewStore, ReviewStore, StoreError
-from earmark.queue.sync import Sent, holding, retire, send
+from earmark.queue.sync import Sent, retire, send
 from earmark.tui.instep import InStep, Watcher
 from earmark.tui.tasks import Tasks
 
@@ -92,8 +92,7 @@ class Sitting:
         self._fetch = ThreadPoolExecutor(2, "fetch")
         self._wire = ThreadPoolExecutor(1, "sync")
         self._tasks = Tasks()
-        self._broken = False
-        self._named: set[str] = set()  # withdrawn clips for which the journal has not been looked through yet
+        self._named: set[str] = set()  # withdrawn clips that the journal may not have at all
         self._to_erase: set[str] = set()  # and those of which it may hold something still
         self._batch = store if isinstance(store, OfflineReviewStore) else None
         self._head = head
@@ -192,14 +191,9 @@ class Sitting:
 
     def _write(self, work: Callable[[], object]) -> None:
         """Let the journal write something; after a failure it is opened anew first."""
-        if self._broken:
+        if self.journal.stopped:
             self.journal.reopen()
-            self._broken = False
-        try:
-            work()
-        except (NotSaved, OSError):
-            self._broken = True
-            raise
+        work()
 
     async def _bring_back(self, batch: OfflineReviewStore, clip: str) -> None:
         try:
@@ -238,7 +232,9 @@ class Sitting:
     async def top_up(self) -> int:
         """Lease more clips when few are left; says how many came. Raises `StoreError`."""
         waiting = len(self.session.waiting())
-        leased = await self._on(self._fetch, partial(self.batch.fill, waiting, self._unsent()))
+        # Not all that is unsent: texts that the retention rule erased are lines, too.
+        undelivered = min(self._unsent(), len(self.session.places) - waiting)
+        leased = await self._on(self._fetch, partial(self.batch.fill, waiting, undelivered))
         if not leased:
             return 0
         before = await self._on(self._disk, partial(self.journal.latest, [item.clip.id for item in leased]))
@@ -261,9 +257,11 @@ class Sitting:
         """
         self._named |= self.batch.take_named()
         if self._named:
-            # Not on the journal's own thread: a decision would wait until a long journal has been looked through.
-            self._to_erase |= await self._on(self._wire, partial(holding, self.journal, frozenset(self._named)))
+            self._to_erase |= await self._on(self._wire, partial(self.journal.holding, frozenset(self._named)))
             self._named.clear()
+        await self._erase_due()
+
+    async def _erase_due(self) -> None:
         for clip in sorted(self._to_erase):
             if not await self._erase(clip, "withdrawal"):
                 break  # the others would meet the same disk
@@ -293,6 +291,8 @@ class Sitting:
 
     def _send(self) -> Sent:
         """Send, and keep in mind what is to be told of it: whoever asked for it may not wait any more."""
+        if self.journal.stopped:
+            self.journal.reopen()
         sent = send(self.journal, self.store, since=self._head, noted=self._head is not None)
         self._head, self._arrived = sent.head, sent.head.seq
         before = self.untold
@@ -334,6 +334,7 @@ class Sitting:
         await self._tasks.drain()
         try:
             await self.save_drafts()
+            await self._erase_due()
         finally:
             done = asyncio.ensure_future(self._on(self._wire, self._last_words))
             await asyncio.wait([done], timeout=LAST_WORDS)

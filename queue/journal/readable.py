@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from earmark.queue.journal import erasing
-from earmark.queue.journal.erasing import SetAside
+from earmark.queue.journal.erasing import Held, SetAside
 from earmark.queue.journal.errors import reading
 from earmark.queue.journal.line import Entry, chain_in, decode, erased
 from earmark.queue.journal.sealing import PayloadSeal
@@ -23,6 +23,7 @@ class ReadableJournal:
     _turn: threading.RLock
     _segments: list[Segment]
     _index: Index
+    _held: Held
     _seal: PayloadSeal | None
 
     def lines(self, after: int, *, most: int = 2000, most_bytes: int = 3 << 19) -> list[bytes]:
@@ -74,6 +75,12 @@ class ReadableJournal:
     def clips(self) -> set[str]:
         """The ids of all clips of which some line speaks."""
         return set(self._index.clips)
+
+    def holding(self, clips: Collection[str]) -> set[str]:
+        """Of these clips, those of which there is something that an erasure would take. Raises `OSError`."""
+        with self._turn:
+            scraps = erasing.in_scraps(self.folder, clips, unclear=True)
+            return {clip for clip in clips if scraps or clip in self._held}
 
     def quarantine(self) -> tuple[SetAside, ...]:
         """The lines that the store would not take."""

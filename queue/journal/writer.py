@@ -162,7 +162,8 @@ class Journal(ReadableJournal):
             return head
 
     def erase(self, clip: str, reason: str) -> int:
-        """Erase every payload of `clip`, with its torn tails and quarantine notes; says how many lines lost theirs.
+        """Erase every payload of `clip`, its torn tails, and with them what is noted of lines that the store set aside;
+        says how many lines lost theirs.
 
         `reason` is `critical`, `withdrawal` or `retention`. When there is nothing to erase, nothing is written. Once
         the erasure line is on the disk, an erasure that is cut off is finished by the next opening. Raises `NotSaved`.

@@ -8,6 +8,7 @@ What only pushing, loading and exporting need is imported there: the review scre
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,6 +55,10 @@ class SqliteStore:
             folder.mkdir(mode=0o700, exist_ok=True)
             self._objects = AudioObjects(folder / "audio")
         except OSError as error:
+            if isinstance(error, PermissionError) and os.path.isdir(folder):  # noqa: PTH112 - raises nothing
+                raise StoreError(
+                    f"{folder}: this store is another account's: use that account, or come in by its `earmark gate`"
+                ) from error
             raise StoreError(f"{folder}: no store can be made here: {error.strerror}") from error
         self._database = Database(folder)
         self._log = WithdrawalLog(folder, self._database)

@@ -41,14 +41,15 @@ DAYS = 3.0
     "key_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Lock them with an age identity or an SSH Ed25519 key in place of a passphrase; needs earmark[age].",
+    help="Lock them with an age identity, or with an SSH Ed25519 key that has no passphrase and its .pub beside it, in "
+    "place of a passphrase; needs earmark[age].",
 )
 @invocation
 def checkout(given: Invocation, count: int, days: float, lang: str | None, key_file: Path | None) -> None:
     """Take N clips along, encrypted, to review them without a network for some days.
 
     `earmark review` uses them by itself; `earmark checkin` sends what was decided and gives the others back. When it
-    was cut off, run it again: it goes on where it was. N is how many there are to be in all.
+    was cut off, run it again: it goes on where it was. N, at most 1000, is how many there are to be in all.
 
     \b
     Examples:

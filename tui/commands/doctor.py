@@ -68,7 +68,9 @@ def _terminal(settings: Settings) -> Iterator[Finding]:
         size = shutil.get_terminal_size()
         small = size.columns < 80 or size.lines < 24
         remedy = "Make the window at least 80 columns by 24 rows." if small else ""
-        yield Finding("bad" if small else "ok", "terminal", f"{term or 'unnamed'}, {size.columns}×{size.lines}", remedy)
+        yield Finding(
+            "note" if small else "ok", "terminal", f"{term or 'unnamed'}, {size.columns}×{size.lines}", remedy
+        )
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     if encoding != "utf8":
         yield Finding(

@@ -19,7 +19,11 @@ VERDICTS = ("accepted", "corrected", "critical", "unintelligible", "skipped", "e
     help="Only these; may be given again.  [default: accepted, corrected]",
 )
 @click.option("--source", is_flag=True, help="For supervisors: name each clip by the corpus's own file.")
-@click.option("--all-decisions", is_flag=True, help="Every revision that still has its text, not only the latest.")
+@click.option(
+    "--all-decisions",
+    is_flag=True,
+    help="Every decision, also those revised or taken back since; of a critical clip the mark.",
+)
 @invocation
 def export(given: Invocation, file: str, verdicts: tuple[str, ...], source: bool, all_decisions: bool) -> None:
     """Write results to FILE as a NeMo manifest, or as CSV when it ends in .csv; - writes to standard output.

@@ -14,7 +14,7 @@ from earmark.tui.commands.common import Invocation, invocation
     "--most-days",
     type=click.FloatRange(min=0, min_open=True),
     metavar="D",
-    help="For how many days clips may be checked out at most.  [default: 7]",
+    help="For how many days clips may be checked out at most.  [default: most_days; in PostgreSQL the policy]",
 )
 @invocation
 def gate(given: Invocation, store: str | None, reviewer: str | None, most_days: float | None) -> None:

@@ -31,6 +31,7 @@ def speaker(given: Invocation, text: bool, web: bool, port: int | None, receiver
     \b
     Examples:  (run at the workstation)
       sh -c "$(ssh HOST earmark speaker --receiver sh | sed -n '/^#!/,$p')" - HOST
+      ssh HOST earmark speaker --receiver sh > receiver.sh
       ssh -T HOST earmark speaker --text | sh receiver.sh
       ssh -L 8750:127.0.0.1:8750 HOST earmark speaker --web --port 8750
     """

@@ -94,6 +94,8 @@ def withdraw(
                     click.echo("The review screen is open; it drops the clips within a minute.", err=True)
     finally:
         store.close()
+    if subjects and not gone:
+        click.echo("No clip here is known as theirs: was it loaded with --subject-field?", err=True)
     click.echo(
         f"{plural(gone, 'clip')} withdrawn." + (" Later clips of that person will be refused." if subjects else "")
     )

@@ -101,15 +101,15 @@ def history_lines(places: Sequence[Place], width: int) -> list[list[Piece]]:
     return lines
 
 
-def summary_lines(session: Session, saved: int, keymap: Keymap, lang: str | None) -> list[list[Piece]]:
-    """How the sitting went, and what can be done now. `lang` is the language asked for, None for all."""
+def summary_lines(session: Session, saved: int, keymap: Keymap, why: str) -> list[list[Piece]]:
+    """How the sitting went, why nothing is left, and what can be done now."""
     counts = Counter(place.latest.verdict.value for place in session.places if place.decided and place.latest)
     told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-    waits = f"No clip in {lang!r} waits for you now" if lang else "No clip waits for you now"
     lines: list[list[Piece]] = [
         [("NOTHING IS LEFT HERE", "accent")],
         [(f"Decided here: {told or 'nothing yet'}.", "")],
-        [(f"{saved} saved in this sitting. {waits}; new ones appear by themselves.", "muted")],
+        [(f"{saved} saved in this sitting.", "muted")],
+        [(why, "muted")],
         [],
     ]
     now = ["review.history", "review.previous", "review.undo"] if counts else []

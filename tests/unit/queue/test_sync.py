@@ -16,7 +16,7 @@ from earmark.queue.journal.verify import verify
 from earmark.queue.stamp import new_id, told_time, uuid7
 from earmark.queue.store.interface import Head, Pushed, Quarantined, ReviewStore, Store, StoreError, StoreUnreachable
 from earmark.queue.store.open import open_store
-from earmark.queue.sync import Backoff, erase_withdrawn, holding, retire, send
+from earmark.queue.sync import Backoff, erase_withdrawn, retire, send
 
 
 def decision(clip: str, verdict: Verdict = Verdict.SKIPPED, text: str | None = None) -> Decision:
@@ -216,17 +216,31 @@ def test_withdrawn_clips_are_erased_from_the_journal(journal: Journal) -> None:
 
 
 def test_of_withdrawn_clips_only_those_are_erased_of_which_something_came_since(journal: Journal) -> None:
-    gone = ["erased", "late", "new", "retired", "never seen"]
     for clip in ("erased", "late", "retired", "stays"):
         journal.append(decision(clip, Verdict.CORRECTED, "a secret"))
-    assert holding(journal, gone) == {"erased", "late", "retired"}
-    assert erase_withdrawn(journal, ["erased", "late"]) == 2
+    assert erase_withdrawn(journal, ["erased", "late", "never seen"]) == 2
     journal.erase("retired", "retention")
     journal.append(decision("late", Verdict.CORRECTED, "on its way meanwhile"))
-    journal.append(decision("new"))
-    assert holding(journal, gone) == {"late", "new", "retired"}
-    erase_withdrawn(journal, gone)
+    seq = journal.head.seq
+    assert erase_withdrawn(journal, ["erased", "late", "retired", "never seen"]) == 1
+    assert journal.head.seq == seq + 1
     assert [entry.clip for entry in journal.entries() if entry.text] == ["stays"]
+
+
+def test_what_was_set_aside_is_told_where_going_on_as_another_device_was_cut_off(journal: Journal) -> None:
+    """Not noted, it would count as arrived, and the retention rule would erase what nobody else has."""
+    store = Memory()
+    journal.append(decision("a"))
+    since = send(journal, store).head  # type: ignore[arg-type]
+    store.lines[journal.device][-1] = (1, "another chain", b"")
+    journal.append(decision("b"))
+    store.refuse, store.lose = {1, 2}, 1
+    with pytest.raises(StoreUnreachable):
+        send(journal, store, since=store.head(journal.device), noted=True)  # type: ignore[arg-type]
+    assert journal.quarantine() == ()
+    sent = send(journal, store, since=since, noted=True)  # type: ignore[arg-type]
+    assert (sent.renewed, sent.unsent, [one.seq for one in sent.quarantined]) == (True, 0, [1, 2])
+    assert [one.seq for one in journal.quarantine()] == [1, 2]
 
 
 def test_texts_that_have_arrived_are_erased_after_their_time(journal: Journal) -> None:

@@ -34,6 +34,7 @@ class PaperSitting:
         self.lease(names)
         self.batch = MagicMock()
         self.batch.is_withdrawn.return_value = False
+        self.batch.spent = False
         self.sync = SyncState()
         self.saved = 0
         self.offline = ""

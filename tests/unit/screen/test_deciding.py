@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from earmark.queue.decision import Verdict
+from earmark.queue.decision import Decision, Verdict
 from earmark.queue.heard import Heard as SoFar
 from earmark.queue.journal import JournalError, NotSaved
 from earmark.queue.store.interface import StoreError
@@ -62,6 +62,32 @@ def test_a_decision_that_waits_goes_with_its_clip(open_desk: Open, vanish: Calla
     asyncio.run(gone())
 
 
+def test_a_clip_that_goes_while_its_decision_is_being_saved_is_not_offered_back(open_desk: Open) -> None:
+    async def gone() -> None:
+        async with open_desk() as desk:
+            save, there = desk.sitting.save, asyncio.Event()
+
+            async def slowly(decision: Decision, **more: Any) -> Any:
+                await there.wait()
+                return await save(decision, **more)
+
+            desk.sitting.save = slowly  # type: ignore[method-assign]
+            await desk.press("s", after=2.0)
+            desk.withdraw("a")
+            assert desk.here == "b"
+            there.set()
+            await desk.rest()
+            assert desk.verdicts == [("a", Verdict.SKIPPED)]
+            assert "The customer took this recording back" in desk.notice
+            await desk.press("backspace", after=2.0)
+            await desk.rest()
+            assert "There is nothing to take back" in desk.notice
+            await desk.decide("s")
+            assert desk.here == "c"
+
+    asyncio.run(gone())
+
+
 async def hold(desk: Desk, key: str) -> None:
     """What a keyboard does after the press: it repeats the key, after half a second for the first time."""
     await desk.press(key, after=0.5)
@@ -94,6 +120,7 @@ def test_a_held_key_that_closed_a_panel_decides_nothing(open_desk: Open) -> None
             await hold(desk, "s")
             assert desk.on.panels.open is None
             assert desk.verdicts == []
+            assert "only just opened" not in desk.notice
 
     asyncio.run(held())
 

@@ -17,7 +17,7 @@ from contract.store.tools import make_incoming
 from earmark.queue import files
 from earmark.queue.batch import Batch
 from earmark.queue.decision import Decision, Verdict
-from earmark.queue.journal import Journal
+from earmark.queue.journal import Journal, NotSaved
 from earmark.queue.session import Heard, Session
 from earmark.queue.stamp import new_id, told_time
 from earmark.queue.store.interface import Head, Leased, Store
@@ -148,6 +148,24 @@ def test_what_has_just_arrived_is_not_leased_for_again(desk: Desk) -> None:
     desk.sit(sit)
 
 
+def test_lines_that_decide_nothing_here_are_not_leased_for(desk: Desk) -> None:
+    async def sit(sitting: Sitting) -> None:
+        asked: list[int] = []
+        lease = sitting.store.lease
+
+        def noting(reviewer: str, count: int, **more: Any) -> list[Leased]:
+            asked.append(count)
+            return lease(reviewer, count, **more)
+
+        sitting.store.lease = noting  # type: ignore[method-assign]
+        for n in range(30):
+            sitting.journal.append(correction(f"another sitting's {n}"))
+        await sitting.top_up()
+        assert asked == [20]
+
+    desk.sit(sit)
+
+
 # -- withdrawals -----------------------------------------------------------------------------------------------------
 
 
@@ -209,16 +227,17 @@ def test_an_erasure_that_the_disk_refused_is_done_once_the_disk_takes_it(
     desk.sit(sit)
 
 
-def test_an_erasure_that_never_was_done_is_done_in_the_next_sitting(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_erasure_that_never_was_done_is_done_in_the_next_sitting(desk: Desk) -> None:
     async def fail(sitting: Sitting) -> None:
         clip = await decide(sitting)
         desk.withdraw(clip)
-        with monkeypatch.context() as broken:
-            broken.setattr(files, "sync", refuse)
-            await sitting.fetch_withdrawals()
-            await sitting.erase_withdrawn()
+
+        def refuse(clip: str, reason: str) -> int:
+            raise NotSaved("nothing was erased: the disk is full")
+
+        sitting.journal.erase = refuse  # type: ignore[method-assign]
+        await sitting.fetch_withdrawals()
+        await sitting.erase_withdrawn()
 
     async def again(sitting: Sitting) -> None:
         await sitting.fetch_withdrawals()
@@ -227,6 +246,21 @@ def test_an_erasure_that_never_was_done_is_done_in_the_next_sitting(
     desk.sit(fail)
     assert desk.texts() == ["a secret"]
     desk.sit(again)
+    assert desk.texts() == []
+
+
+def test_an_erasure_that_the_disk_refused_is_tried_once_more_on_leaving(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(sitting: Sitting) -> None:
+        desk.withdraw(await decide(sitting))
+        with monkeypatch.context() as broken:
+            broken.setattr(files, "sync", refuse)
+            await sitting.fetch_withdrawals()
+            await sitting.erase_withdrawn()
+        assert sitting.journal.stopped
+
+    desk.sit(refused)
     assert desk.texts() == []
 
 

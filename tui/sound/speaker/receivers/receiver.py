@@ -216,7 +216,7 @@ class Receiver:
 def main(arguments: List[str]) -> int:
     player = find_player()
     if player is None:
-        say("no player here plays: tried " + ", ".join(PLAYERS))
+        say("no player here plays: tried " + os.environ.get("EARMARK_PLAYER", ", ".join(PLAYERS)))
         return 1
     if not arguments:
         return 0 if Receiver(player, None).receive(sys.stdin.buffer) else 1

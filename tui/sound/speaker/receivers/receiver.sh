@@ -127,7 +127,7 @@ forget() {
 }
 
 find_base64 || { say 'neither base64 nor openssl is here to decode with'; exit 1; }
-find_player || { say 'no player here plays: tried paplay, pw-play, aplay, play (sox) and ffplay'; exit 1; }
+find_player || { say "no player here plays: tried ${EARMARK_PLAYER:-paplay, pw-play, aplay, play (sox) and ffplay}"; exit 1; }
 codecs=gzip,pcm
 command -v flac >/dev/null 2>&1 && codecs=flac,$codecs
 
