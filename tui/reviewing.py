@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -363,13 +362,8 @@ class Reviewing:
         self.later(self._end())
 
     async def _end(self) -> None:
-        self.sitting.begin_to_leave()
-        # What is typed is safe before anything waits for the store. At the end it is tried once more, and told.
-        with suppress(JournalError, OSError):
-            await self.sitting.save_drafts()
-        await self._tasks.drain()
         try:
-            await self.sitting.end()
+            await self.sitting.end(self._tasks.drain)
         except (JournalError, OSError) as error:
             self.app.farewell = f"The unfinished text is NOT SAVED: {error}"
         self.app.exit(return_code=self.app.return_code or 0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -318,16 +318,17 @@ class Sitting:
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
-    def begin_to_leave(self) -> None:
-        """From now on the store has some seconds for all that is still being asked: a host that hangs holds nobody."""
-        if self._hanging_up is None and isinstance(self.store, RemoteReviewStore):
-            self._hanging_up = asyncio.get_running_loop().call_later(LAST_WORDS, self.store.hang_up)
-
-    async def end(self) -> None:
-        """Keep drafts, send what can be sent at once, give the leases back, close. Never raises for a store that is
-        away, and waits for it some seconds at most.
+    async def end(self, finish: Callable[[], Awaitable[None]]) -> None:
+        """Keep drafts, let the screen `finish` what it has begun, send what can be sent at once, give the leases back,
+        close. Never raises for a store that is away, and waits for it some seconds at most.
         """
-        self.begin_to_leave()
+        if isinstance(self.store, RemoteReviewStore):
+            # The store has some seconds for all that is still being asked: a host that hangs holds nobody.
+            self._hanging_up = asyncio.get_running_loop().call_later(LAST_WORDS, self.store.hang_up)
+        # What is typed is safe before anything waits for the store. Below it is tried once more, and a failure told.
+        with suppress(JournalError, OSError):
+            await self.save_drafts()
+        await finish()
         if self._background is not None:
             await self._background.stop()
         # What has begun is finished: among it may be the erasure that a critical mark asked for.

@@ -108,7 +108,8 @@ def test_nobody_comes_in_another_name(team: Team, ada: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("load", "x.jsonl"), ("export", "-"), ("withdraw", "x", "--yes"), ("withdraw", "--subject", "x")]
+    "command",
+    [("load", "x.jsonl"), ("export", "-"), ("withdraw", "x", "--yes"), ("withdraw", "--yes", "--subject", "x")],
 )
 def test_a_supervisors_commands_say_that_this_way_is_for_reviewing(ada: Home, command: tuple[str, ...]) -> None:
     done = ada.run(*command)

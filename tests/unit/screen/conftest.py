@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -24,7 +24,7 @@ from earmark.tui.sitting import SyncState
 
 class PaperSitting:
     """A sitting whose disk is a list, and whose store has no more clips. `refuses` is what the disk raises where it
-    refuses, `gives` what comes of asking for more clips; `did` tells in which order it was asked for what.
+    refuses, `gives` what comes of asking for more clips.
     """
 
     why_lost = "This clip's lease ran out and somebody else has it now. Here is the next."
@@ -41,7 +41,6 @@ class PaperSitting:
         self.decisions: list[Decision] = []
         self.refuses: Exception | None = None
         self.gives: Exception | None = None
-        self.did: list[str] = []
         self._ids = itertools.count()
 
     def lease(self, names: str, **drafts: str) -> None:
@@ -63,21 +62,15 @@ class PaperSitting:
         self.saved += 1
         return self.session.commit(decision, 0.0, taking_back=taking_back)
 
-    async def save_drafts(self) -> None:
-        self.did.append("drafts")
-        if self.refuses is not None:
-            raise self.refuses
+    async def save_drafts(self) -> None: ...
 
     async def top_up(self) -> int:
         if self.gives is not None:
             raise self.gives
         return 0
 
-    def begin_to_leave(self) -> None:
-        self.did.append("leaving")
-
-    async def end(self) -> None:
-        self.did.append("end")
+    async def end(self, finish: Callable[[], Awaitable[None]]) -> None:
+        await finish()
 
 
 class Desk:

@@ -214,33 +214,3 @@ def test_a_critical_mark_that_was_not_saved_keeps_the_second_at_which_it_was_fir
             assert [(one.clip, one.pressed) for one in desk.sitting.decisions] == [("a", 1.7), ("b", 0.0)]
 
     asyncio.run(refused())
-
-
-# -- leaving ---------------------------------------------------------------------------------------------------------
-
-
-def test_what_is_typed_is_safe_before_anything_waits_for_the_store(open_desk: Open) -> None:
-    async def hung() -> None:
-        async with open_desk() as desk:
-            answer = asyncio.Event()
-            desk.on.later(answer.wait())  # type: ignore[arg-type]
-            await desk.press("e", "x", "ctrl+c")
-            await desk.pilot.pause()
-            assert desk.sitting.did == ["leaving", "drafts"]
-            answer.set()
-            await desk.rest()
-            assert desk.sitting.did == ["leaving", "drafts", "end"]
-
-    asyncio.run(hung())
-
-
-def test_a_draft_that_is_refused_at_first_is_tried_again_at_the_end(open_desk: Open) -> None:
-    async def refused() -> None:
-        async with open_desk() as desk:
-            desk.sitting.refuses = NotSaved("the disk is full.")
-            await desk.press("e", "x", "ctrl+c")
-            await desk.rest()
-            assert desk.sitting.did == ["leaving", "drafts", "end"]
-            assert desk.app.farewell == ""
-
-    asyncio.run(refused())

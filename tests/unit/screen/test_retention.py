@@ -23,6 +23,9 @@ from earmark.tui.sitting import Sitting
 OLD = 12
 
 
+async def nothing() -> None: ...
+
+
 def decision(clip: str, days_ago: float) -> Decision:
     return Decision(
         id=new_id(),
@@ -87,7 +90,7 @@ def test_a_decision_goes_between_two_jobs(sitting: Sitting, journal: Journal, le
         made = sitting.session.decide(Verdict.CORRECTED, Heard(1.0, 1), sitting.stamp(), text="new words")
         await sitting.save(made)
         await pushing
-        await sitting.end()
+        await sitting.end(nothing)
 
     folder = journal.folder
     before = journal.head.seq
@@ -115,7 +118,7 @@ def test_a_round_takes_its_share_and_the_next_one_goes_on(
         head = journal.head
         await sitting.push()
         assert journal.head == head
-        await sitting.end()
+        await sitting.end(nothing)
 
     asyncio.run(work())
 
@@ -129,6 +132,6 @@ def test_a_disk_that_refuses_is_told_once(sitting: Sitting, journal: Journal, mo
         with pytest.raises(NotSaved):
             await sitting.push()
         await sitting.push()
-        await sitting.end()
+        await sitting.end(nothing)
 
     asyncio.run(work())

@@ -29,6 +29,9 @@ from earmark.tui.sitting import Sitting
 HEARD = Heard(share=1.0, plays=1)
 
 
+async def nothing_more() -> None: ...
+
+
 def correction(clip: str, text: str = "a secret") -> Decision:
     return Decision(
         id=new_id(), at=told_time(), reviewer="r", clip=clip, verdict=Verdict.CORRECTED, text=text, shown="m"
@@ -96,7 +99,7 @@ class Desk:
             try:
                 await what(sitting)
             finally:
-                await sitting.end()
+                await sitting.end(nothing_more)
             return sitting
 
         return asyncio.run(go())
