@@ -38,8 +38,9 @@ class Tasks:
 
     async def drain(self) -> None:
         """Wait until everything that was begun, and all that it began, is finished."""
-        while others := self._running - {asyncio.current_task()}:
-            await asyncio.gather(*others, return_exceptions=True)
+        # Not those that are done and not known to be: to wait for these lets nothing else run, from Python 3.12 on.
+        while others := {task for task in self._running if not task.done()} - {asyncio.current_task()}:
+            await asyncio.wait(others)
         self._closed = True
 
 
