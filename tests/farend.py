@@ -193,9 +193,11 @@ class FarEnd:
     def _take(self) -> bool:
         """One frame out of what has come, if it is whole."""
         line, end, rest = bytes(self._buffer).partition(b"\n")
+        if not end:
+            return False
         words = line.decode("ascii").split(" ")
         size = int(words[2]) if words[0] == "D" else 0
-        if not end or len(rest) < size:
+        if len(rest) < size:
             return False
         del self._buffer[: len(line) + 1 + size]
         self._do(words, rest[:size])
