@@ -129,18 +129,24 @@ async def decide(sitting: Sitting, verdict: Verdict = Verdict.CORRECTED, text: s
 # -- leases ----------------------------------------------------------------------------------------------------------
 
 
+def noting_leases(sitting: Sitting) -> list[int]:
+    """For how many clips the store is asked from now on, each time."""
+    asked: list[int] = []
+    lease = sitting.store.lease
+
+    def noting(reviewer: str, count: int, **more: Any) -> list[Leased]:
+        asked.append(count)
+        return lease(reviewer, count, **more)
+
+    sitting.store.lease = noting  # type: ignore[method-assign]
+    return asked
+
+
 def test_what_has_just_arrived_is_not_leased_for_again(desk: Desk) -> None:
     """It would be given back, but it counts towards the day's cap, and its text has been here."""
 
     async def sit(sitting: Sitting) -> None:
-        asked: list[int] = []
-        lease = sitting.store.lease
-
-        def noting(reviewer: str, count: int, **more: Any) -> list[Leased]:
-            asked.append(count)
-            return lease(reviewer, count, **more)
-
-        sitting.store.lease = noting  # type: ignore[method-assign]
+        asked = noting_leases(sitting)
         for _ in range(4):
             await decide(sitting)
             sitting.session.advance(0.0)
@@ -153,14 +159,7 @@ def test_what_has_just_arrived_is_not_leased_for_again(desk: Desk) -> None:
 
 def test_lines_that_decide_nothing_here_are_not_leased_for(desk: Desk) -> None:
     async def sit(sitting: Sitting) -> None:
-        asked: list[int] = []
-        lease = sitting.store.lease
-
-        def noting(reviewer: str, count: int, **more: Any) -> list[Leased]:
-            asked.append(count)
-            return lease(reviewer, count, **more)
-
-        sitting.store.lease = noting  # type: ignore[method-assign]
+        asked = noting_leases(sitting)
         for n in range(30):
             sitting.journal.append(correction(f"another sitting's {n}"))
         await sitting.top_up()
