@@ -147,8 +147,7 @@ class Player:
         """Silence at once, the position kept; a speaker elsewhere holds nothing any more until something plays."""
         with self._lock:
             self._halt()
-            self._deck.playing = False
-            self._deck.piece = None
+            self._deck.playing, self._deck.piece = False, None
             self._resting = True
             self._ahead.clear()
             self._outlet.keep(())
@@ -263,11 +262,13 @@ class Player:
     # On the worker thread.
 
     def _work(self) -> None:
+        ahead = False  # asked for; but however often it was, a key that waits goes first
         while True:
             try:
-                message = self._box.get(timeout=_TICK if self._deck.run else None)
+                message = self._box.get(not ahead, _TICK if self._deck.run else None)
             except Empty:
-                self._look()
+                self._send_ahead() if ahead else self._look()
+                ahead = False
                 continue
             match message:
                 case "close":
@@ -279,7 +280,7 @@ class Player:
                 case "go":
                     self._go()
                 case "ahead":
-                    self._send_ahead()
+                    ahead = True
                 case Started():
                     self._on_started(message)
                 case Ended():
