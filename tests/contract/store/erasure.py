@@ -254,13 +254,18 @@ def test_taking_a_critical_mark_back(backdoor, store, clips, anna, clock):
     assert clips[0] in backdoor.clip_keys()
 
 
-def test_taking_it_back_after_the_hold_brings_nothing(store, clips, anna, clock):
-    anna.decide(clips[0], Verdict.CRITICAL)
+def taken_back_too_late(store, clip, anna, clock):
+    """A critical mark whose hold was over, and the clip's key destroyed, before its reviewer took it back."""
+    anna.decide(clip, Verdict.CRITICAL)
     anna.push(store)
     clock.now += HOLD
     store.purge()
-    anna.decide(clips[0], Verdict.RETRACTED)
+    anna.decide(clip, Verdict.RETRACTED)
     anna.push(store, 1)
+
+
+def test_taking_it_back_after_the_hold_brings_nothing(store, clips, anna, clock):
+    taken_back_too_late(store, clips[0], anna, clock)
     assert clips[0] not in ids(store.lease("anna", 9))
     with pytest.raises(Refused):
         store.audio("anna", clips[0])
@@ -268,12 +273,7 @@ def test_taking_it_back_after_the_hold_brings_nothing(store, clips, anna, clock)
 
 @pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.SKIPPED, Verdict.UNINTELLIGIBLE, Verdict.ESCALATED])
 def test_a_late_decision_after_that_brings_nothing_either(store, clips, anna, device, clock, verdict):
-    anna.decide(clips[0], Verdict.CRITICAL)
-    anna.push(store)
-    clock.now += HOLD
-    store.purge()
-    anna.decide(clips[0], Verdict.RETRACTED)
-    anna.push(store, 1)
+    taken_back_too_late(store, clips[0], anna, clock)
     ben = device("ben")
     ben.decide(clips[0], verdict)
     ben.push(store)

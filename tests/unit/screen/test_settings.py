@@ -56,6 +56,7 @@ def test_a_project_s_own_definition_of_a_mark(tmp_path: Path) -> None:
         ('[marks]\ncritcal = "x"', {}, "marks"),
         ("", {"EARMARK_IDLE_BLNK": "1"}, "did you mean EARMARK_IDLE_BLANK"),
         ("", {"EARMARK_BATCH": "0"}, "EARMARK_BATCH"),
+        ("", {"EARMARK_MARKS": "x"}, "the marks are set in the configuration file alone"),
         ("", {"EARMARK_SOUND": "loud"}, "'loud' is not one of auto"),
     ],
 )
