@@ -227,6 +227,15 @@ def test_of_withdrawn_clips_only_those_are_erased_of_which_something_came_since(
     assert [entry.clip for entry in journal.entries() if entry.text] == ["stays"]
 
 
+def test_what_a_torn_line_says_of_a_withdrawn_clip_goes_too(journal: Journal) -> None:
+    torn = journal.folder / "000001.torn"
+    torn.write_bytes(b'{"v":1,"kind":"decision","clip":"gone","payload":{"text":"a secr')
+    assert journal.holding({"gone"}) == {"gone"}
+    erase_withdrawn(journal, ["gone"])
+    assert not torn.exists()
+    assert journal.holding({"gone"}) == set()
+
+
 def test_what_was_set_aside_is_told_where_going_on_as_another_device_was_cut_off(journal: Journal) -> None:
     """Not noted, it would count as arrived, and the retention rule would erase what nobody else has."""
     store = Memory()

@@ -229,6 +229,24 @@ def test_an_erasure_that_the_disk_refused_is_done_once_the_disk_takes_it(
     desk.sit(sit)
 
 
+def test_a_journal_that_the_disk_has_stopped_is_opened_again_before_anything_is_sent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it could not note what the store sets aside, nor go on as another device."""
+
+    async def sit(sitting: Sitting) -> None:
+        desk.withdraw(await decide(sitting))
+        with monkeypatch.context() as broken:
+            broken.setattr(files, "sync", refuse)
+            await sitting.fetch_withdrawals()
+            await sitting.erase_withdrawn()
+        assert sitting.journal.stopped
+        await sitting.push()
+        assert not sitting.journal.stopped
+
+    desk.sit(sit)
+
+
 def test_an_erasure_that_never_was_done_is_done_in_the_next_sitting(desk: Desk) -> None:
     async def fail(sitting: Sitting) -> None:
         clip = await decide(sitting)
